@@ -1,0 +1,257 @@
+"""A fitted model as a value: what was learned, and how to learn more from a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.core import sample as sampling
+from detector.core.alignment import Aligner, is_retyped
+from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
+from detector.core.forest import Encoded
+from detector.core.inference import Finding, finding_for, infer
+from detector.core.missing import absence_is_state, column_is_missing
+from detector.core.reading import Reading, read_column
+from detector.core.sample import Sample
+from detector.core.schema import SCORED_ROLES, Feature, Role, Schema, Status
+from detector.core.statistics import FeatureStatistics, ScalerType
+from detector.core.views import Signature, Views
+from detector.errors import InputError, nearest_name
+
+#: A new column takes part in scores once so many rows of the sample carry it.
+ROWS_TO_LEARN = 32
+#: A column that fewer calibration rows than this share still carry no longer belongs to what the model expects.
+RETIRED_SHARE = 1 / 64
+#: Rows on which importance is measured.
+IMPORTANCE_ROWS = 512
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parameters that learning needs, checked; see :class:`detector.core.model.DynamicAnomalyDetector`."""
+
+    n_estimators: int
+    max_samples: int
+    scaler_type: ScalerType | None
+    half_life: float
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What a model knows.
+
+    Parameters
+    ----------
+    schema : the features.
+    statistics : of each feature that takes part in scores or waits to.
+    sample : encoded training rows, bags and calibration rows.
+    """
+
+    schema: Schema
+    statistics: Mapping[str, FeatureStatistics]
+    sample: Sample
+
+    @cached_property
+    def views(self) -> Views:
+        """The forests and calibrations, grown on demand."""
+        return Views(self.sample, self.schema.layout)
+
+    @cached_property
+    def everything(self) -> Signature:
+        """The signature of rows that carry every learned feature."""
+        return tuple(range(len(self.schema.learned)))
+
+    @cached_property
+    def importance(self) -> dict[str, float]:
+        """Each learned feature's share (0-1) of how much splits set the model's own rows apart."""
+        view = self.views.get(self.everything)
+        rows = view.calibration_rows()[:IMPORTANCE_ROWS]
+        by_column = np.abs(view.forest.attribution(rows)).mean(axis=0)
+        sums = {feature.name: float(by_column[list(feature.columns)].sum()) for feature in self.schema.learned}
+        total = sum(sums.values())
+        return {name: value / total if total > 0.0 else 1.0 / len(sums) for name, value in sums.items()}
+
+    def with_observed(self, schema: Schema, statistics: Mapping[str, FeatureStatistics]) -> Fitted:
+        """Return the model with more observed features; what was grown and measured stays: nothing was learned."""
+        other = Fitted(schema, statistics, self.sample)
+        other.__dict__.update(views=self.views, importance=self.importance)
+        return other
+
+    @cached_property
+    def aligner(self) -> Aligner:
+        """Brings batches into the model's columns."""
+        return Aligner(self.schema, self.statistics, self.importance)
+
+
+def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fitted:
+    """Learn from a first table.
+
+    Raises
+    ------
+    InputError
+        When there are fewer than two rows, when a role names a column that is not there, or when no column is left to
+        learn.
+    """
+    if len(frame) < 2:
+        raise InputError(f"Training needs at least two rows; there {'is' if len(frame) == 1 else 'are'} {len(frame)}."
+                         f" Found array with {len(frame)} sample(s) while a minimum of 2 is required.")  # fmt: skip
+    _check_roles(roles, frame)
+    features: list[Feature] = []
+    readings: dict[str, Reading] = {}
+    statistics: dict[str, FeatureStatistics] = {}
+    schema = Schema(())
+    # By name: the order of columns in a file must not matter.
+    for name in sorted(frame.columns):
+        finding = _find(name, frame[name], roles, features)
+        feature = Feature(name, finding.kind, finding.role, "left out", finding.reason, revisit=finding.revisit)
+        if finding.role in SCORED_ROLES:
+            reading = read_column(frame[name], finding.kind)
+            readings[name] = reading
+            statistics[name] = reading.tracked_by(FeatureStatistics.empty(finding.kind), 1.0)
+            feature = replace(_with_columns(feature, reading, statistics[name], schema, settings), status="learned")
+        features.append(feature)
+        schema = schema.with_features([feature])
+    if not schema.learned:
+        reasons = "; ".join(f"{feature.name}: {feature.reason}" for feature in features[:5])
+        if not reasons:  # in scikit-learn's words
+            reasons = f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required."
+        raise InputError(f"No column is left to learn from: {reasons}")
+    used, sample = sampling.draw(len(frame), schema.width, settings.n_estimators, settings.max_samples, settings.seed)
+    rows = np.full((len(used), schema.width), np.nan, np.float32)
+    for feature in schema.learned:
+        codes = CategoryCodes(statistics[feature.name]) if feature.kind == "categorical" else None
+        encode(feature, readings[feature.name].take(used), codes, rows)
+    return Fitted(schema, statistics, replace(sample, rows=rows))
+
+
+def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fitted:
+    """Learn from another batch; ``known`` stays as it is, and the cost does not depend on how much it has seen.
+
+    Raises
+    ------
+    InputError
+        When there are no rows, or none of their columns can be learned from.
+    """
+    if frame.empty:
+        raise InputError("An update needs at least one row.")
+    fade = sampling.decay(len(frame), settings.half_life)
+    statistics = dict(known.statistics)
+    schema = known.schema
+    readings: dict[str, Reading] = {}
+    for name in sorted(frame.columns):
+        feature = schema.by_name.get(name)
+        if feature is None or _is_open(feature, roles):
+            feature = _new_feature(name, frame[name], feature, roles, schema, known.sample.seen)
+            schema = schema.with_features([feature])
+            # What was observed so far may have looked like another kind, or like something to learn from.
+            if name in statistics and (statistics[name].kind != feature.kind or feature.role not in SCORED_ROLES):
+                del statistics[name]
+        if feature.role not in SCORED_ROLES:
+            continue
+        reading = read_column(frame[name], feature.kind)
+        before = statistics.get(name, FeatureStatistics.empty(feature.kind))
+        if is_retyped(reading) or column_is_missing(reading.absent, before):
+            continue
+        readings[name] = reading
+        statistics[name] = reading.tracked_by(before, fade)
+        if not feature.parts:
+            feature = _with_columns(feature, reading, statistics[name], schema, settings)
+        schema = schema.with_features([replace(feature, absence_is_state=absence_is_state(statistics[name]))])
+
+    if not readings:
+        raise InputError("None of the columns in these rows can be learned from; the model stays as it was.")
+    batch = np.full((len(frame), schema.width), np.nan, np.float32)
+    old = known.sample.widened(schema.width)
+    old = replace(old, rows=old.rows.copy())
+    for feature in schema.encoded:
+        codes = CategoryCodes(statistics[feature.name]) if feature.kind == "categorical" else None
+        if feature.name in readings:
+            encode(feature, readings[feature.name], codes, batch)
+        if codes is not None:
+            refresh_rarities(feature, codes, old.rows)
+    sample = sampling.updated(old, batch, settings.max_samples, settings.half_life, settings.seed)
+    return Fitted(schema.with_features(_restated(schema, sample)), statistics, sample)
+
+
+def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:
+    """Return whether it has yet to be found what the feature is; once found, a small batch does not overturn it."""
+    if feature.parts:
+        return False
+    return feature.revisit or feature.status == "observed" or roles.get(feature.name, feature.role) != feature.role
+
+
+def _check_roles(roles: Mapping[str, str], frame: pd.DataFrame) -> None:
+    for name in roles:
+        if name not in frame.columns:
+            near = nearest_name(name, frame.columns)
+            hint = f" Did you mean {near!r}?" if near else ""
+            raise InputError(f"A role is given for {name!r}, but there is no such column.{hint}")
+
+
+def _find(name: str, column: pd.Series, roles: Mapping[str, str], before: list[Feature]) -> Finding:
+    chosen: Role | None = roles.get(name)  # type: ignore[assignment]  # the estimator has checked the texts
+    if chosen is not None:
+        return finding_for(name, column, chosen)
+    taken = "amount" in roles.values() or any(feature.role == "amount" for feature in before)
+    return infer(name, column, amount_taken=taken)
+
+
+def _new_feature(
+    name: str, column: pd.Series, known: Feature | None, roles: Mapping[str, str], schema: Schema, seen: int
+) -> Feature:
+    others = [feature for feature in schema if feature.name != name]
+    finding = _find(name, column, roles, others)
+    status: Status = "observed" if finding.role in SCORED_ROLES else "left out"
+    since = known.since if known is not None else seen
+    return Feature(name, finding.kind, finding.role, status, finding.reason, since=since, revisit=finding.revisit)
+
+
+def _with_columns(
+    feature: Feature, reading: Reading, statistics: FeatureStatistics, schema: Schema, settings: Settings
+) -> Feature:
+    parts, center, spread = parts_for(reading, statistics, settings.scaler_type)
+    return schema.placed(
+        replace(
+            feature,
+            parts=parts,
+            logarithmic="log value" in parts,
+            center=center,
+            spread=spread,
+            absence_is_state=absence_is_state(statistics),
+        )
+    )
+
+
+def _restated(schema: Schema, sample: Sample) -> list[Feature]:
+    """Return the features whose status the new sample changes: learned, not yet learned, or no longer there."""
+    changed = []
+    recorded = _recorded(sample.rows)
+    calibrated = _recorded(sample.rows[sample.calibration])
+    gone = []
+    for feature in schema.encoded:
+        rows = int(recorded[feature.first_column])
+        share = calibrated[feature.first_column] / len(sample.calibration)
+        if feature.status == "learned" and share < RETIRED_SHARE and rows < ROWS_TO_LEARN:
+            reason = "It has not come for so long that the model no longer expects it."
+            gone.append(replace(feature, status="retired", reason=reason))
+        elif feature.status != "learned" and rows >= ROWS_TO_LEARN:
+            changed.append(replace(feature, status="learned", reason=f"Learned from {rows:,} rows that carry it."))
+        elif feature.status == "observed":
+            reason = f"Registered; learned once {ROWS_TO_LEARN} rows carry it ({rows} so far)."
+            changed.append(replace(feature, reason=reason))
+    # A model without a single learned feature could score nothing.
+    return changed + gone if len(gone) < len(schema.learned) or _some_learned(changed) else changed
+
+
+def _some_learned(features: list[Feature]) -> bool:
+    return any(feature.takes_part for feature in features)
+
+
+def _recorded(rows: Encoded) -> NDArray[np.intp]:
+    return np.asarray((~np.isnan(rows)).sum(axis=0), np.intp)

@@ -1,0 +1,162 @@
+"""The isolation forest over the kernels: grown from a bag for each tree, scored on any rows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core import kernels
+
+#: Below this many rows a second thread costs more than it brings.
+ROWS_A_THREAD = 16_384
+
+Floats = NDArray[np.float64]
+Encoded = NDArray[np.float32]
+
+
+def average_path_length(n: int) -> float:
+    """Return c(n), the average path length of an unsuccessful search among ``n`` rows, in splits.
+
+    Liu, Ting and Zhou, "Isolation Forest", ICDM 2008, equation 1; 0 for n <= 1 and 1 for n = 2, as in scikit-learn.
+    """
+    return float(kernels.average_path_length(n))
+
+
+def score_from_path(path: Floats) -> Floats:
+    """Return the anomaly score 2 ** -path, in (0, 1), of normalised path lengths (Liu et al. 2008, equation 2)."""
+    return np.exp2(-path)
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """Complete isolation trees in flat arrays; see :mod:`detector.core.kernels` for the layout.
+
+    Parameters
+    ----------
+    split_column : (trees, 2**depth - 1) uint32, columns of the encoded matrix.
+    threshold : (trees, 2**depth - 1) float32.
+    leaf : (trees, 2**depth) float32, path lengths divided by c(rows in the bag).
+    count : (trees, 2**(depth + 1) - 1) int32, bag rows at each node.
+    depth : int, splits from the root to a leaf.
+    columns : (m,) uint32, the columns that the trees may split on.
+    """
+
+    split_column: NDArray[np.uint32]
+    threshold: Encoded
+    leaf: Encoded
+    count: NDArray[np.int32]
+    depth: int
+    columns: NDArray[np.uint32]
+
+    @classmethod
+    def grow(
+        cls,
+        rows: Encoded,
+        bags: NDArray[np.int32],
+        sizes: NDArray[np.int32],
+        columns: NDArray[np.uint32],
+        feature_keys: NDArray[np.uint32],
+        part_keys: NDArray[np.uint32],
+        seeds: NDArray[np.uint32],
+    ) -> Forest:
+        """Grow one tree a bag; a pure function of its arguments.
+
+        Parameters
+        ----------
+        rows : (n, d) float32; ``-inf`` marks a value recorded as absent.
+        bags : (trees, b) int32, row numbers; tree ``t`` uses the first ``sizes[t]`` of ``bags[t]``.
+        columns : (m,) the columns to split on; ``feature_keys`` and ``part_keys`` (m,) are their hashes, which decide
+            who is chosen, so that the order of columns does not matter.
+        seeds : (trees,) one seed a tree.
+        """
+        trees = len(bags)
+        # scikit-learn's limit: the depth that a balanced tree of the bag would have.
+        depth = max(1, int(np.ceil(np.log2(max(2, int(sizes.max()))))))
+        first = columns[0] if len(columns) else 0
+        forest = cls(
+            split_column=np.full((trees, 2**depth - 1), first, np.uint32),
+            threshold=np.full((trees, 2**depth - 1), np.inf, np.float32),
+            leaf=np.empty((trees, 2**depth), np.float32),
+            count=np.zeros((trees, 2 ** (depth + 1) - 1), np.int32),
+            depth=depth,
+            columns=columns,
+        )
+        kernels.grow_trees(
+            rows, bags, sizes, columns, feature_keys, part_keys, seeds, depth,
+            forest.split_column, forest.threshold, forest.leaf, forest.count,
+        )  # fmt: skip
+        return forest
+
+    def paths(self, rows: Encoded) -> Floats:
+        """Return the mean normalised path length (n,) of rows that carry every column; low is anomalous."""
+        out = np.empty(len(rows), np.float64)
+        _in_blocks(
+            lambda a, b: kernels.path_lengths(
+                rows, self.split_column, self.threshold, self.leaf, self.depth, a, b, out
+            ),
+            len(rows),
+        )
+        return out
+
+    def paths_through_holes(self, rows: Encoded) -> Floats:
+        """Return the same for rows in which ``NaN`` marks a value that is not known: both branches, weighted."""
+        out = np.empty(len(rows), np.float64)
+        _in_blocks(
+            lambda a, b: kernels.both_branches(
+                rows, self.split_column, self.threshold, self.leaf, self.count, self.depth, a, b, out
+            ),
+            len(rows),
+        )
+        return out
+
+    def paths_out_of_bag(self, rows: Encoded, in_bag: NDArray[np.uint8], *, holes: bool = False) -> Floats:
+        """Return each row's path length over the trees whose bag lacks it; ``in_bag`` has shape (trees, n)."""
+        out = np.empty(len(rows), np.float64)
+        if holes:
+            kernels.both_branches_out_of_bag(
+                rows, self.split_column, self.threshold, self.leaf, self.count, self.depth, in_bag, out
+            )
+        else:
+            kernels.out_of_bag(rows, self.split_column, self.threshold, self.leaf, self.depth, in_bag, out)
+        return out
+
+    def attribution(self, rows: Encoded) -> Floats:
+        """Return (n, d): how much the splits on each column shortened the row's expected path."""
+        out = np.zeros(rows.shape, np.float64)
+        kernels.path_attribution(rows, self.split_column, self.threshold, self.leaf, self.count, self.depth, out)
+        return out
+
+
+def _in_blocks(work: Callable[[int, int], None], n: int) -> None:
+    """Call ``work(start, stop)`` over ``n`` rows, on several threads when there are many rows."""
+    # A pool of our own: numba's default one aborts the process when two threads enter it.
+    threads = min(_processors(), n // ROWS_A_THREAD)
+    if threads < 2:
+        work(0, n)
+        return
+    edges = [n * i // threads for i in range(threads + 1)]
+    others = [_pool().submit(work, a, b) for a, b in pairwise(edges[1:])]
+    work(edges[0], edges[1])
+    for other in others:
+        other.result()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_processors(), thread_name_prefix="forest")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked child has none of its parent's threads.
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,69 @@
+"""Compiled kernels: growing isolation trees, summing path lengths, encoding values. Arrays only.
+
+A tree of depth ``D`` is complete and lies in flat arrays: node ``i`` has the children ``2 i + 1`` and ``2 i + 2``; the
+first ``2**D - 1`` nodes carry a column and a threshold, the last ``2**D`` are leaves that carry a path length. A branch
+that ends early is continued by nodes with the threshold ``+inf``, and every leaf below it carries the same value, so
+that walking a tree is ``D`` comparisons without a test for "is this a leaf", whatever the row holds.
+
+A row goes left when ``value <= threshold``. ``-inf`` is a value of its own, "recorded as absent": the first split on a
+column in which some rows are absent and some are not parts the two. ``NaN`` is "not known"; only :func:`both_branches`
+understands it.
+
+Which column a node splits on, and where, comes from hashes of (tree seed, node, column), never from a stream of random
+numbers: a bag that changes by one row, or a column that leaves, then changes a tree a little and not altogether.
+
+Functions that are compiled into each other lie in one module: numba keeps compiled code by the time stamp of the file
+it came from, and would not see that another file has changed.
+"""
+
+from detector.core.kernels.encoding import (
+    AS_IS,
+    HOUR_COS,
+    HOUR_SIN,
+    LINEAR,
+    LOGARITHMIC,
+    WEEKDAY_COS,
+    WEEKDAY_SIN,
+    encode_column,
+    encode_row,
+)
+from detector.core.kernels.growing import (
+    ABSENT_THRESHOLD,
+    EULER_GAMMA,
+    average_path_length,
+    grow_trees,
+    membership,
+    mix,
+    mixed,
+)
+from detector.core.kernels.walking import (
+    both_branches,
+    both_branches_out_of_bag,
+    out_of_bag,
+    path_attribution,
+    path_lengths,
+)
+
+__all__ = [
+    "ABSENT_THRESHOLD",
+    "AS_IS",
+    "EULER_GAMMA",
+    "HOUR_COS",
+    "HOUR_SIN",
+    "LINEAR",
+    "LOGARITHMIC",
+    "WEEKDAY_COS",
+    "WEEKDAY_SIN",
+    "average_path_length",
+    "both_branches",
+    "both_branches_out_of_bag",
+    "encode_column",
+    "encode_row",
+    "grow_trees",
+    "membership",
+    "mix",
+    "mixed",
+    "out_of_bag",
+    "path_attribution",
+    "path_lengths",
+]

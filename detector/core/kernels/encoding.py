@@ -1,0 +1,45 @@
+"""Typed values become encoded ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from detector.core.kernels.compiling import compiled
+
+#: How a typed value becomes an encoded one.
+LINEAR, LOGARITHMIC, AS_IS, HOUR_SIN, HOUR_COS, WEEKDAY_SIN, WEEKDAY_COS = range(7)
+
+
+@njit(inline="always")
+def _encoded(value, mode, center, spread):
+    if mode == 0:
+        value = (value - center) / spread
+    elif mode == 1:
+        value = (math.copysign(math.log1p(abs(value)), value) - center) / spread
+    elif mode == 2:
+        return value
+    elif mode <= 4:
+        angle = 2.0 * math.pi * (value / 86_400.0 - np.floor(value / 86_400.0))
+        return math.sin(angle) if mode == 3 else math.cos(angle)
+    else:
+        days = np.floor(value / 86_400.0) + 4.0  # 1 January 1970 was a Thursday
+        angle = 2.0 * math.pi * (days / 7.0 - np.floor(days / 7.0))
+        return math.sin(angle) if mode == 5 else math.cos(angle)
+    return value if math.isnan(value) else min(max(value, -1e30), 1e30)
+
+
+@compiled("void(f8[::1], i8, f8, f8, f4[:,::1], i8)")
+def encode_column(values, mode, center, spread, out, column):
+    """Write typed ``values`` (n,) encoded to ``out[:, column]``: scaled, logarithmic, as they are, or on a circle."""
+    for i in range(values.shape[0]):
+        out[i, column] = _encoded(values[i], mode, center, spread)
+
+
+@compiled("void(f8[::1], i8[::1], f8[::1], f8[::1], f4[::1])")
+def encode_row(values, modes, centers, spreads, out):
+    """Write one row of typed ``values`` (d,) encoded to ``out`` (d,); ``-inf`` stays what it is."""
+    for j in range(values.shape[0]):
+        out[j] = values[j] if values[j] == -np.inf else _encoded(values[j], modes[j], centers[j], spreads[j])

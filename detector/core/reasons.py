@@ -1,0 +1,136 @@
+"""Why a row scores as it does, in words: its strongest contributions, beside what is usual for the column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pandas.api import types
+
+from detector.core.fitted import Fitted
+from detector.core.forest import Floats
+from detector.core.reading import Reading, read_column
+from detector.core.schema import Feature
+from detector.core.statistics import FeatureStatistics
+from detector.core.wording import share_text, time_text, value_text
+from detector.errors import excerpt
+
+#: What contributions are measured in.
+UNIT = "log2 of the anomaly score"
+#: Reasons listed for a row.
+REASONS = 5
+#: Beyond these shares of the values seen, a number is called high or low.
+HIGH, LOW = 0.95, 0.05
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One column's part in a row's score.
+
+    Parameters
+    ----------
+    feature : the source column.
+    value : as the row has it.
+    contribution : in :data:`UNIT`; positive makes the row more anomalous.
+    usual : what is usual for the column, in words.
+    sentence : the reason in words.
+    """
+
+    feature: str
+    value: Any
+    contribution: float
+    usual: str
+    sentence: str
+
+
+def reasons_for(known: Fitted, frame: pd.DataFrame, values: Floats) -> tuple[tuple[Reason, ...], ...]:
+    """Return, for each row, its strongest reasons to be anomalous, strongest first.
+
+    Parameters
+    ----------
+    frame : n rows as they came.
+    values : (n, features) what each learned feature contributes.
+    """
+    listed = np.argsort(-values, axis=1, kind="stable")[:, :REASONS]
+    said: dict[int, dict[int, Reason]] = {}
+    for place, feature in enumerate(known.schema.learned):
+        rows = np.flatnonzero(((listed == place) & (np.take_along_axis(values, listed, axis=1) > 0.0)).any(axis=1))
+        if len(rows):
+            contributions = values[rows, place].tolist()
+            said[place] = dict(zip(rows.tolist(), _of_column(known, feature, frame, rows, contributions), strict=True))
+    return tuple(
+        tuple(said[place][row] for place in places if row in said.get(place, {}))
+        for row, places in enumerate(listed.tolist())
+    )
+
+
+def _of_column(
+    known: Fitted, feature: Feature, frame: pd.DataFrame, rows: NDArray[np.intp], contributions: list[float]
+) -> list[Reason]:
+    column = frame[feature.name].iloc[rows]
+    statistics = known.statistics[feature.name]
+    usual = usual_text(feature, statistics)
+    told = _told(read_column(column, feature.kind), statistics)
+    return [
+        Reason(feature.name, _shown(value), contribution, usual, f"{feature.name} {words}; {usual}.")
+        for value, words, contribution in zip(column, told, contributions, strict=True)
+    ]
+
+
+def usual_text(feature: Feature, statistics: FeatureStatistics) -> str:
+    """Return what is usual for a feature: the middle nine tenths of its numbers, or its most frequent values."""
+    if statistics.present <= 0.0:
+        return "nothing is known about it"
+    if feature.kind == "numeric":
+        low, high = (value_text(value) for value in statistics.quantile([0.05, 0.95]).tolist())
+        return f"usually {low}" if low == high else f"usually {low} to {high}"
+    if feature.kind == "datetime":
+        parts = {part.split()[0] for part in feature.parts}
+        return f"its {parts.pop()} counts" if len(parts) == 1 else "its hour and weekday count"
+    return "usually " + ", ".join(f"{excerpt(name)} ({share_text(share)})" for name, share in statistics.top(3))
+
+
+def _told(reading: Reading, statistics: FeatureStatistics) -> list[str]:
+    """Return what is to be said of each value, from "is" on."""
+    if reading.kind == "numeric":
+        given = np.nan_to_num(reading.values)
+        # How many lie strictly below decides: most rows may hold the greatest value there is.
+        below, up_to = statistics.cdf(np.nextafter(given, -np.inf)), statistics.cdf(given)
+        words = list(map(_number_told, given.tolist(), below.tolist(), up_to.tolist(), [statistics] * len(given)))
+    elif reading.kind == "datetime":
+        words = [f"is {time_text(seconds)}" for seconds in np.nan_to_num(reading.values).tolist()]
+    else:
+        names = reading.categories or ("false", "true")
+        of_name = [f"is {excerpt(name)}, {_category_told(statistics.share(name))}" for name in names]
+        words = [of_name[place] for place in np.nan_to_num(reading.values).astype(int).tolist()] if names else []
+    absent = f"has no value, as {share_text(statistics.share_absent)} of rows"
+    return [absent if gone else said for gone, said in zip(np.isnan(reading.values).tolist(), words, strict=True)]
+
+
+def _number_told(value: float, below: float, up_to: float, statistics: FeatureStatistics) -> str:
+    text = f"is {value_text(value)}"
+    if value > statistics.maximum:
+        return f"{text}, higher than any value seen"
+    if value < statistics.minimum:
+        return f"{text}, lower than any value seen"
+    if below > HIGH:
+        return f"{text}, higher than {share_text(below)} of values seen"
+    if up_to < LOW:
+        return f"{text}, lower than {share_text(1.0 - up_to)} of values seen"
+    return f"{text}, not unusual by itself"
+
+
+def _category_told(share: float) -> str:
+    return "never seen before" if share == 0.0 else f"seen in {share_text(share)} of rows"
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if types.is_scalar(value) and pd.isna(value):
+        return None
+    return value.isoformat() if isinstance(value, date) else value

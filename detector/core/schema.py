@@ -1,0 +1,236 @@
+"""The features a model knows: names, kinds, roles, status, and the columns they take in the encoded matrix."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core import content as stored
+from detector.core.statistics import KINDS, Kind
+
+Role = Literal["input", "amount", "id", "time", "entity", "label", "ignored"]
+Status = Literal["learned", "observed", "left out", "retired"]
+
+ROLES: tuple[str, ...] = get_args(Role)
+STATUSES: tuple[str, ...] = get_args(Status)
+#: Roles whose columns the forest may split on.
+SCORED_ROLES: frozenset[str] = frozenset({"input", "amount", "time"})
+#: The part that is kept with the rows but not split on: which of very many categories a row has.
+KEPT_PART = "code"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input column.
+
+    Parameters
+    ----------
+    name : as the user's files call it.
+    kind : what its values are.
+    role : what it is to the detector; only input, amount and time take part in scores.
+    status : learned (in the forest), observed (known, too few rows to be learned), left out, or retired (no longer
+        arrives).
+    reason : a sentence that says why it has this role or status.
+    since : rows that the model had seen when the column first came; 0 for the first training.
+    first_column : place of its first encoded column, -1 when it has none.
+    parts : what its encoded columns hold.
+    logarithmic : whether log(1 + value) is taken, for skewed amounts.
+    center, spread : numbers are encoded as (value - center) / spread; this never changes once learned.
+    absence_is_state : values were missing often enough in training for the trees to have learned what that means.
+    revisit : it was left out only because it held nothing to learn from; an update looks at it again.
+    """
+
+    name: str
+    kind: Kind
+    role: Role
+    status: Status
+    reason: str
+    since: int = 0
+    first_column: int = -1
+    parts: tuple[str, ...] = ()
+    logarithmic: bool = False
+    center: float = 0.0
+    spread: float = 1.0
+    absence_is_state: bool = False
+    revisit: bool = False
+
+    @property
+    def columns(self) -> range:
+        """The encoded columns of the feature."""
+        return range(self.first_column, self.first_column + len(self.parts)) if self.parts else range(0)
+
+    @property
+    def takes_part(self) -> bool:
+        """Whether the forest may split on the feature."""
+        return self.status == "learned"
+
+    def to_content(self) -> dict[str, Any]:
+        """Return the feature as builtins, for a model file."""
+        return asdict(self) | {"parts": list(self.parts)}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """All features a model knows, in the order in which they took their encoded columns."""
+
+    features: tuple[Feature, ...]
+
+    def __iter__(self) -> Iterator[Feature]:
+        return iter(self.features)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Feature]:
+        """The features by their names."""
+        return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def learned(self) -> tuple[Feature, ...]:
+        """The features that take part in scores; a signature counts them in this order."""
+        return tuple(feature for feature in self.features if feature.takes_part)
+
+    @cached_property
+    def encoded(self) -> tuple[Feature, ...]:
+        """The features that have encoded columns, learned or not."""
+        return tuple(feature for feature in self.features if feature.parts)
+
+    @property
+    def width(self) -> int:
+        """How many encoded columns there are."""
+        return max((feature.columns.stop for feature in self.features if feature.parts), default=0)
+
+    def with_features(self, changed: Iterable[Feature]) -> Schema:
+        """Return the schema with these features replaced or appended."""
+        new = {feature.name: feature for feature in changed}
+        kept = tuple(new.pop(feature.name, feature) for feature in self.features)
+        return Schema(kept + tuple(new.values()))
+
+    def placed(self, feature: Feature) -> Feature:
+        """Return ``feature`` with encoded columns behind all others."""
+        return replace(feature, first_column=self.width)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """How signatures map to encoded columns."""
+        return Layout.of(self)
+
+    def to_content(self) -> list[dict[str, Any]]:
+        """Return the schema as builtins, for a model file."""
+        return [feature.to_content() for feature in self.features]
+
+    @classmethod
+    def from_content(cls, content: object) -> Schema:
+        """Return the schema that :meth:`to_content` described.
+
+        Raises
+        ------
+        ModelFileError
+            When anything is off: fields, types, ranges, names that occur twice, columns that overlap.
+        """
+        if type(content) is not list:
+            raise stored.damaged("the schema is not a list")
+        features = tuple(_feature_from(item) for item in content)
+        if len({feature.name for feature in features}) != len(features):
+            raise stored.damaged("a feature occurs twice in the schema")
+        columns = sorted(column for feature in features for column in feature.columns)
+        if columns != list(range(len(columns))):
+            raise stored.damaged("the encoded columns of the schema overlap or leave gaps")
+        return cls(features)
+
+
+_FIELDS = frozenset(Feature.__dataclass_fields__)
+_HOUR, _WEEKDAY = ("hour sin", "hour cos"), ("weekday sin", "weekday cos")
+#: What the encoded columns of each kind may hold.
+_PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "numeric": (("value",), ("log value",)),
+    "boolean": (("value",),),
+    "categorical": (("rarity", "identity"), ("rarity", KEPT_PART)),
+    "datetime": (_HOUR, _WEEKDAY, _HOUR + _WEEKDAY),
+}
+
+
+def _feature_from(content: object) -> Feature:
+    found = stored.fields(content, _FIELDS, "a feature")
+    texts = ("name", "kind", "role", "status", "reason")
+    flags = ("logarithmic", "absence_is_state", "revisit")
+    parts = found["parts"]
+    if any(type(found[key]) is not str for key in texts) or any(type(found[key]) is not bool for key in flags):
+        raise stored.damaged("a feature has a field of the wrong type")
+    if type(parts) is not list or any(type(part) is not str for part in parts):
+        raise stored.damaged("the parts of a feature are not texts")
+    if found["kind"] not in KINDS or found["role"] not in ROLES or found["status"] not in STATUSES:
+        raise stored.damaged("a feature has an unknown kind, role or status")
+    if parts and tuple(parts) not in _PARTS[found["kind"]]:
+        raise stored.damaged("a feature has parts that its kind does not have")
+    if type(found["first_column"]) is not int or found["first_column"] < (0 if parts else -1):
+        raise stored.damaged("a feature has no place for its columns")
+    if found["status"] == "learned" and not parts:
+        raise stored.damaged("a learned feature has no columns")
+    stored.whole_number(found, "since")
+    if not math.isfinite(stored.number(found, "center")) or not stored.number(found, "spread") > 0.0:
+        raise stored.damaged("a feature has no usable scale")
+    return Feature(**(dict(found) | {"parts": tuple(parts)}))
+
+
+def hash_of(text: str) -> int:
+    """Return 32 bits that stand for ``text`` in every process and on every machine."""
+    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The learned features as arrays: which columns they take, and the hashes by which trees choose them.
+
+    Parameters
+    ----------
+    starts, widths : (features,) first encoded column of each learned feature, and how many there are.
+    feature_keys : (features,) uint32, hash of the feature's name.
+    column_feature_keys, part_keys : (width,) uint32, the same for each encoded column, and the hash of its part.
+    splits : (width,) bool, whether trees may split on the column.
+    """
+
+    starts: NDArray[np.int64]
+    widths: NDArray[np.int64]
+    feature_keys: NDArray[np.uint32]
+    column_feature_keys: NDArray[np.uint32]
+    part_keys: NDArray[np.uint32]
+    splits: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, schema: Schema) -> Layout:
+        """Return the layout of the learned features of ``schema``."""
+        learned = schema.learned
+        column_feature_keys = np.zeros(schema.width, np.uint32)
+        part_keys = np.zeros(schema.width, np.uint32)
+        splits = np.zeros(schema.width, np.bool_)
+        for feature in learned:
+            for column, part in zip(feature.columns, feature.parts, strict=True):
+                column_feature_keys[column] = hash_of(feature.name)
+                part_keys[column] = hash_of(f"{feature.name}\0{part}")
+                splits[column] = part != KEPT_PART
+        return cls(
+            starts=np.array([feature.first_column for feature in learned], np.int64),
+            widths=np.array([len(feature.parts) for feature in learned], np.int64),
+            feature_keys=np.array([hash_of(feature.name) for feature in learned], np.uint32),
+            column_feature_keys=column_feature_keys,
+            part_keys=part_keys,
+            splits=splits,
+        )
+
+    def columns_of(self, feature: int) -> NDArray[np.int64]:
+        """Return the encoded columns of the learned feature with this number."""
+        return np.arange(self.starts[feature], self.starts[feature] + self.widths[feature])
+
+    def columns(self, signature: Iterable[int]) -> NDArray[np.uint32]:
+        """Return the encoded columns of a signature that trees may split on."""
+        found = [column for feature in signature for column in self.columns_of(feature).tolist() if self.splits[column]]
+        return np.array(found, np.uint32)

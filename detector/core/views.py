@@ -1,0 +1,197 @@
+"""A view for each signature: the forest and the calibration for rows that carry just these features.
+
+Views are a cache. Each is a pure function of (sample, schema, signature): the forest is grown from the same bags and
+seeds on the columns at hand, and severities come from the sample's own rows, scored by the trees whose bag lacks them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from threading import Lock
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detector.core import kernels
+from detector.core.forest import Encoded, Floats, Forest
+from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
+from detector.core.schema import Layout
+
+#: Views kept; one of 10 columns and 100 trees takes about 0.5 MB.
+VIEWS_KEPT = 64
+#: Fewer calibration rows than this that recorded a signature, and all rows that did are used.
+FEW_CALIBRATION_ROWS = 512
+#: Calibration tables for rows with holes: one for each tenth of the features that is missing.
+HOLE_LEVELS = 10
+
+Signature = tuple[int, ...]
+
+
+@dataclass(eq=False)
+class View:
+    """The forest and the calibration for one signature.
+
+    Parameters
+    ----------
+    signature : feature numbers, ascending.
+    forest : grown on the columns of these features.
+    paths : (k,) ascending out-of-bag path lengths of the calibration rows; low is anomalous.
+    """
+
+    signature: Signature
+    forest: Forest
+    paths: Floats
+    _sample: Sample
+    _layout: Layout
+    _calibration: Rows
+    _in_bag: NDArray[np.uint8]
+    _holes: dict[int, Floats] = field(default_factory=dict)
+
+    def severities(self, paths: Floats) -> Floats:
+        """Return where path lengths fall among the model's own rows: 0 the most ordinary, 100 the most anomalous."""
+        return severity(self.paths, paths)
+
+    def severity_of(self, path: float) -> float:
+        """Return the severity of one path length; the same number as :meth:`severities`, in a microsecond."""
+        table = self._table
+        below = bisect_left(table, path)
+        return _severity(below, bisect_right(table, path, lo=below), len(table))
+
+    @cached_property
+    def _table(self) -> list[float]:
+        table: list[float] = self.paths.tolist()
+        return table
+
+    def severities_through_holes(self, paths: Floats, levels: NDArray[np.intp]) -> Floats:
+        """Return the same for rows with holes; ``levels`` (n,) is the share of features missing, in tenths."""
+        out = np.empty(len(paths))
+        for level in np.unique(levels):
+            chosen = levels == level
+            out[chosen] = severity(self._holes_table(int(level)), paths[chosen])
+        return out
+
+    def _holes_table(self, level: int) -> Floats:
+        """Return the sorted out-of-bag path lengths of calibration rows with so many tenths of the features hidden."""
+        table = self._holes.get(level)
+        if table is None:
+            rows = self._sample.rows[self._calibration].copy()
+            numbers = self._sample.numbers[self._calibration].astype(np.uint32)
+            features = np.array(self.signature)
+            draws = _mixed(numbers[:, None] * np.uint32(0x9E3779B9) ^ self._layout.feature_keys[features][None, :])
+            hidden = max(1, min(len(features) - 1, round(level / HOLE_LEVELS * len(features))))
+            order = np.argsort(draws, axis=1)[:, :hidden]
+            for place, feature in enumerate(features):
+                rows[np.ix_((order == place).any(axis=1), self._layout.columns_of(int(feature)))] = np.nan
+            table = np.sort(self.forest.paths_out_of_bag(rows, self._in_bag, holes=True))
+            self._holes[level] = table
+        return table
+
+    def calibration_rows(self) -> Encoded:
+        """Return the encoded rows on which the view is calibrated (k, d)."""
+        return self._sample.rows[self._calibration]
+
+
+def severity(table: Floats, paths: Floats) -> Floats:
+    """Return 100 times the share of ``table`` that is more ordinary than each path, ties counted half.
+
+    ``table`` is ascending. This is 100 (1 - p) with the mid-p value of a conformal test (Vovk, Gammerman and
+    Shafer, 2005): a fresh row drawn like the rows of the table exceeds severity s with probability 1 - s / 100.
+    """
+    below = np.searchsorted(table, paths, side="left")
+    up_to = np.searchsorted(table, paths, side="right")
+    return _severity(below, up_to, len(table))
+
+
+@overload
+def _severity(below: int, up_to: int, rows: int) -> float: ...
+@overload
+def _severity(below: NDArray[np.intp], up_to: NDArray[np.intp], rows: int) -> Floats: ...
+def _severity(below: int | NDArray[np.intp], up_to: int | NDArray[np.intp], rows: int) -> float | Floats:
+    more_anomalous = below + 0.5 * (up_to - below + 1)
+    return 100.0 * (1.0 - more_anomalous / (rows + 1))
+
+
+def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
+    """Grow and calibrate the view of ``signature`` (feature numbers, ascending, not empty)."""
+    columns = layout.columns(signature)
+    bags, sizes = sample.bags, np.full(len(sample.bags), sample.bags.shape[1], np.int32)
+    calibration = sample.calibration
+    firsts = np.array([layout.columns_of(feature)[0] for feature in signature])
+    recorded: NDArray[np.bool_] = np.asarray(~np.isnan(sample.rows[:, firsts]).any(axis=1))
+    if not recorded.all():
+        if recorded.sum() < 2:
+            # Columns that no row recorded together: "unknown" is then taken as absent, which is all there is to learn.
+            rows = np.where(np.isnan(sample.rows), np.float32(-np.inf), sample.rows)
+            return build_view(replace(sample, rows=rows), layout, signature)
+        bags, sizes = _recorded_bags(sample, recorded)
+        calibration = calibration[recorded[calibration]]
+        if len(calibration) < FEW_CALIBRATION_ROWS:
+            calibration = np.flatnonzero(recorded).astype(np.int32)
+    forest = Forest.grow(
+        sample.rows, bags, sizes, columns, layout.column_feature_keys[columns], layout.part_keys[columns], sample.seeds
+    )
+    in_bag = sample.membership(bags, sizes, calibration)
+    paths = np.sort(forest.paths_out_of_bag(sample.rows[calibration], in_bag))
+    return View(signature, forest, paths, sample, layout, calibration, in_bag)
+
+
+def _recorded_bags(sample: Sample, recorded: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.int32]]:
+    """Return each bag's rows that recorded the signature, topped up from all rows that did when they are few.
+
+    The rows that fill up are those with the least hash of (tree seed, row number): the same ones whenever they can be.
+    """
+    pool = np.flatnonzero(recorded).astype(np.int32)
+    full = sample.bags.shape[1]
+    target = max(2, min(full, int(np.ceil(LARGEST_BAG_SHARE * len(pool)))))
+    bags = np.zeros((len(sample.bags), full), np.int32)
+    sizes = np.empty(len(sample.bags), np.int32)
+    numbers = sample.numbers[pool].astype(np.uint32)
+    for t, bag in enumerate(sample.bags):
+        own = bag[recorded[bag]]
+        if len(own) > target:
+            own = own[
+                np.argsort(_mixed(sample.numbers[own].astype(np.uint32) ^ sample.seeds[t]), kind="stable")[:target]
+            ]
+        elif len(own) < target // 2:
+            order = pool[np.argsort(_mixed(numbers ^ sample.seeds[t]), kind="stable")]
+            own = np.concatenate([own, order[~np.isin(order, own)][: target - len(own)]])
+        bags[t, : len(own)] = own
+        sizes[t] = len(own)
+    return bags, sizes
+
+
+def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    return np.asarray(kernels.mixed(values.ravel()), np.uint32).reshape(values.shape)
+
+
+class Views:
+    """The views of one model, grown on demand and kept while they are used (least recently used goes first)."""
+
+    def __init__(self, sample: Sample, layout: Layout, kept: int = VIEWS_KEPT) -> None:
+        self._sample = sample
+        self._layout = layout
+        self._kept = kept
+        self._views: OrderedDict[Signature, View] = OrderedDict()
+        self._lock = Lock()
+
+    def __contains__(self, signature: object) -> bool:
+        return signature in self._views
+
+    def get(self, signature: Signature) -> View:
+        """Return the view of ``signature``, growing it the first time."""
+        with self._lock:
+            view = self._views.get(signature)
+            if view is not None:
+                self._views.move_to_end(signature)
+                return view
+        # Grown outside the lock: two threads may grow the same view, and get the same trees.
+        view = build_view(self._sample, self._layout, signature)
+        with self._lock:
+            self._views[signature] = view
+            while len(self._views) > self._kept:
+                self._views.popitem(last=False)
+        return view

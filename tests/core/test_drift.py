@@ -1,0 +1,238 @@
+"""Drift is seen where it is, and not where chance alone is at work."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.core.divergence import jensen_shannon, population_stability
+from detector.core.drift import compare, drift_report
+from detector.core.numerals import LARGEST
+from detector.core.statistics import FeatureStatistics, Kind
+
+
+def numeric(values: np.ndarray, kind: Kind = "numeric") -> FeatureStatistics:
+    return FeatureStatistics.empty(kind).updated_numeric(np.asarray(values, dtype=np.float64))
+
+
+def categorical(values: np.ndarray, absent: int = 0, kind: Kind = "categorical") -> FeatureStatistics:
+    names, counts = np.unique(np.asarray(values).astype(str), return_counts=True)
+    return FeatureStatistics.empty(kind).updated_categorical(names.tolist(), counts, absent)
+
+
+def normal(n: int, seed: int, center: float = 0.0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(center, 1.0, n)
+
+
+# ---------------------------------------------------------------- the figures
+
+
+def test_psi_of_certain_shares_is_the_textbook_sum() -> None:
+    was, found = np.array([0.2, 0.3, 0.5]), np.array([0.3, 0.3, 0.4])
+    expected = 0.1 * math.log(0.3 / 0.2) - 0.1 * math.log(0.4 / 0.5)
+    assert population_stability(was, found, math.inf, math.inf).psi == pytest.approx(expected)
+
+
+def test_psi_stays_finite_when_a_bin_empties() -> None:
+    psi = population_stability(np.array([1.0, 0.0]), np.array([0.0, 1.0]), 1e9, 1e9).psi
+    assert psi == pytest.approx(2 * math.log(1e4), rel=1e-3)
+
+
+def test_psi_of_one_bin_is_nought_and_never_beyond_chance() -> None:
+    stability = population_stability(np.array([1.0, 0.0]), np.array([1.0, 0.0]), 10.0, 10.0)
+    assert (stability.psi, stability.beyond_chance) == (0.0, False)
+
+
+def test_jensen_shannon_lies_between_equal_and_apart() -> None:
+    assert jensen_shannon(np.array([0.5, 0.5]), np.array([0.5, 0.5])) == 0.0
+    assert jensen_shannon(np.array([1.0, 0.0]), np.array([0.0, 1.0])) == pytest.approx(1.0)
+    assert jensen_shannon(np.array([0.5, 0.5]), np.array([1.0, 0.0])) == pytest.approx(0.311278, abs=1e-6)
+
+
+# ---------------------------------------------------------------- one feature
+
+
+@pytest.mark.parametrize(("n", "m"), [(30, 30), (200, 200), (2_000, 50), (5_000, 5_000)])
+@pytest.mark.parametrize(
+    "shape", ["smooth", "mostly zero", "sometimes absent", "few categories", "many categories", "all new"]
+)
+def test_chance_alone_rarely_alarms(shape: str, n: int, m: int) -> None:
+    rng = np.random.default_rng(11)
+    zipf = 1.0 / np.arange(1, 2_001) ** 1.1
+
+    def draw(rows: int) -> FeatureStatistics:
+        if shape == "few categories":
+            return categorical(rng.choice(8, rows))
+        if shape == "many categories":
+            return categorical(rng.choice(2_000, rows, p=zipf / zipf.sum()))
+        if shape == "all new":
+            return categorical(rng.integers(0, 2**40, rows))
+        values = rng.lognormal(3.0, 2.0, rows)
+        if shape == "mostly zero":
+            values[rng.random(rows) < 0.7] = 0.0
+        if shape == "sometimes absent":
+            values[rng.random(rows) < 0.1] = math.nan
+        return numeric(values)
+
+    alarms = sum(compare(draw(n), draw(m), name="x").state != "calm" for _ in range(40))
+    assert alarms <= 1
+
+
+def test_more_categories_than_are_kept_do_not_alarm() -> None:
+    rng = np.random.default_rng(5)
+    before, now = (categorical(rng.integers(0, 2**40, 12_000)) for _ in range(2))
+    assert before.other > 0.0
+    drift = compare(before, now, name="id")
+    assert drift.state == "calm"
+    assert 0.5 < drift.unseen_share < 1.0
+
+
+@pytest.mark.parametrize(("shift", "state"), [(0.0, "calm"), (0.1, "calm"), (0.45, "watch"), (1.0, "drifting")])
+def test_a_shift_is_told_by_its_size(shift: float, state: str) -> None:
+    drift = compare(numeric(normal(5_000, 1)), numeric(normal(5_000, 2, shift)), name="amount")
+    assert drift.state == state
+    assert drift.wasserstein == pytest.approx(shift / 1.349, abs=0.04)
+
+
+def test_a_moved_median_is_said() -> None:
+    drift = compare(numeric(np.arange(1_000.0)), numeric(np.arange(1_000.0) + 700.0), name="amount")
+    assert drift.sentence.startswith("amount has moved: the median was 499.5 and is 1200 (PSI ")
+
+
+def test_growing_absence_is_drift_and_is_said() -> None:
+    values = normal(4_000, 2)
+    values[:800] = math.nan
+    drift = compare(numeric(normal(4_000, 1)), numeric(values), name="device")
+    assert (drift.state, drift.absent_before, drift.absent_now) == ("drifting", 0.0, 0.2)
+    assert drift.sentence.startswith("device lacks a value in 20.0% of the rows, before in 0.0% (PSI ")
+
+
+def test_values_that_vanish_altogether_are_drift() -> None:
+    drift = compare(numeric(normal(500, 1)), numeric(np.full(500, math.nan)), name="x")
+    assert (drift.state, drift.absent_now, drift.wasserstein) == ("drifting", 1.0, None)
+
+
+def test_unseen_categories_are_drift_and_are_said() -> None:
+    before = categorical(np.repeat(["web", "shop"], 1_000))
+    now = categorical(np.repeat(["web", "shop", "app"], [800, 800, 400]))
+    drift = compare(before, now, name="channel")
+    assert (drift.state, drift.unseen_share) == ("drifting", 0.2)
+    assert drift.sentence.startswith("channel holds categories not seen before in 20.0% of its values (PSI ")
+
+
+def test_the_category_that_moved_most_is_said() -> None:
+    before = categorical(np.repeat(["web", "shop", "post"], [500, 400, 100]))
+    now = categorical(np.repeat(["web", "shop", "post"], [100, 800, 100]))
+    drift = compare(before, now, name="channel")
+    assert drift.state == "drifting"
+    assert drift.sentence.startswith('channel has moved: "web" was 50.0% of its values and is 10.0% (PSI ')
+
+
+def test_time_moves_on_without_alarm_but_its_absence_counts() -> None:
+    clock = np.arange(1_000.0)
+    assert compare(numeric(clock, "datetime"), numeric(clock + 1e6, "datetime"), name="when").state == "calm"
+    gone = np.where(clock < 300.0, math.nan, clock)
+    assert compare(numeric(clock, "datetime"), numeric(gone, "datetime"), name="when").state == "drifting"
+
+
+def test_a_spike_that_moves_within_a_constant_feature_is_seen() -> None:
+    drift = compare(numeric(np.full(1_000, 5.0)), numeric(np.full(1_000, 6.0)), name="fee")
+    assert drift.state == "drifting"
+    assert compare(numeric(np.full(1_000, 5.0)), numeric(np.full(1_000, 4.0)), name="fee").state == "drifting"
+    assert compare(numeric(np.full(1_000, 5.0)), numeric(np.full(1_000, 5.0)), name="fee").state == "calm"
+
+
+def test_a_constant_at_the_end_of_the_number_range_is_compared_like_any_other() -> None:
+    least = np.finfo(np.float64).min
+    drift = compare(numeric(np.full(50, least)), numeric(np.full(50, -least)), name="x")
+    assert drift.state == "drifting"
+    json.dumps(drift.to_dict(), allow_nan=False)
+
+
+def test_nothing_to_compare_is_calm_and_is_said() -> None:
+    drift = compare(numeric(normal(10, 1)), FeatureStatistics.empty("numeric"), name="x")
+    assert (drift.state, drift.psi) == ("calm", 0.0)
+    assert drift.sentence == "x: there are no rows to compare with now."
+
+
+def test_kinds_that_differ_are_refused() -> None:
+    with pytest.raises(ValueError, match="x was numeric and is categorical"):
+        compare(numeric(normal(10, 1)), categorical(normal(10, 1)), name="x")
+
+
+# Greater numbers never reach the statistics: reading lists them as unreadable.
+READABLE = st.floats(-LARGEST, LARGEST) | st.just(float("nan"))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(READABLE, max_size=40),
+    st.lists(READABLE, max_size=40),
+)
+def test_any_numbers_give_finite_figures(a: list[float], b: list[float]) -> None:
+    drift = compare(numeric(np.array(a)), numeric(np.array(b)), name="x")
+    json.dumps(drift.to_dict(), allow_nan=False)
+    assert 0.0 <= drift.jensen_shannon <= 1.0
+    assert drift.psi >= 0.0
+    assert drift.wasserstein is None or drift.wasserstein >= 0.0
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from("abcdefghij"), max_size=40), st.lists(st.sampled_from("abcdefghijk"), max_size=40))
+def test_any_categories_give_finite_figures(a: list[str], b: list[str]) -> None:
+    drift = compare(categorical(np.array(a)), categorical(np.array(b), absent=3), name="x")
+    json.dumps(drift.to_dict(), allow_nan=False)
+    assert 0.0 <= drift.unseen_share <= 1.0
+
+
+# ---------------------------------------------------------------- all features
+
+CALM = numeric(normal(2_000, 1))
+MOVED = numeric(normal(2_000, 2, 2.0))
+
+
+def test_the_report_lists_first_what_weighs_most() -> None:
+    before = {"a": CALM, "b": CALM, "c": CALM}
+    now = {"a": numeric(normal(2_000, 3)), "b": MOVED, "c": numeric(normal(2_000, 4, 1.0))}
+    report = drift_report(before, now, {"a": 6.0, "b": 0.1, "c": 3.9})
+    assert [drift.name for drift in report.features] == ["c", "b", "a"]
+    assert report.importance == pytest.approx({"a": 0.6, "b": 0.01, "c": 0.39})
+    assert report.state == "drifting"
+    assert report.sentence == "2 of 3 features drifting, 0 to watch, 0 new."
+
+
+def test_drift_of_what_hardly_matters_is_to_be_watched_only() -> None:
+    report = drift_report({"a": CALM, "b": CALM}, {"a": CALM, "b": MOVED}, {"a": 0.9, "b": 0.1})
+    assert report.state == "watch"
+
+
+def test_without_importance_all_features_count_alike() -> None:
+    report = drift_report({"a": CALM, "b": CALM}, {"a": CALM, "b": MOVED}, {})
+    assert report.importance == {"a": 0.5, "b": 0.5}
+    assert report.state == "drifting"
+
+
+def test_features_that_left_changed_kind_or_are_new_are_reported() -> None:
+    report = drift_report(
+        {"left": CALM, "retyped": CALM}, {"retyped": categorical(normal(50, 1)), "new": CALM}, {"left": 1.0}
+    )
+    left, retyped = report.features
+    assert (left.sentence, left.state, left.absent_now) == ("left is no longer there.", "drifting", 1.0)
+    assert (retyped.sentence, retyped.state) == ("retyped was numeric and is now categorical.", "drifting")
+    assert report.new == ("new",)
+
+
+def test_a_report_is_json_ready() -> None:
+    found = drift_report({"a": CALM, "gone": CALM}, {"a": MOVED}, {"a": 1.0}).to_dict()
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["features"][0]["importance"] == 1.0
+
+
+def test_no_features_at_all_are_calm() -> None:
+    report = drift_report({}, {}, {})
+    assert (report.state, report.features) == ("calm", ())

@@ -1,0 +1,210 @@
+"""The kernels against their slow twins, bit for bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.ensemble._iforest import _average_path_length
+
+from detector.core import kernels
+from detector.core.forest import Forest
+from tests import naive
+
+LEVELS = np.array([-np.inf, -1e30, -2.5, 0.0, 1.0, 1.0000001, 3.0, 1e30], np.float32)
+
+
+def a_table(seed: int, n: int, d: int, kind: str) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    if kind == "ties":
+        return rng.choice(LEVELS, (n, d))
+    rows = rng.normal(size=(n, d)).astype(np.float32)
+    if kind == "constant":
+        rows[:, ::2] = 7.0
+    if kind == "absent":
+        rows[rng.random((n, d)) < 0.3] = -np.inf
+    return rows
+
+
+class Grown:
+    """The same trees twice: compiled, and grown by the twin."""
+
+    def __init__(self, seed: int, n: int, d: int, kind: str, trees: int = 3) -> None:
+        rng = np.random.default_rng(seed + 1)
+        self.rows = a_table(seed, n, d, kind)
+        size = int(rng.integers(2, n + 1))
+        self.bags = np.stack([rng.choice(n, size, replace=False) for _ in range(trees)]).astype(np.int32)
+        self.sizes = rng.integers(2, size + 1, trees).astype(np.int32)
+        columns = np.sort(rng.choice(d, int(rng.integers(1, d + 1)), replace=False)).astype(np.uint32)
+        # Two columns may be parts of one feature.
+        features = rng.integers(0, 2**32, d, dtype=np.uint32)[rng.integers(0, d, len(columns))]
+        parts = rng.integers(0, 2**32, len(columns), dtype=np.uint32)
+        seeds = rng.integers(0, 2**32, trees, dtype=np.uint32)
+        self.forest = Forest.grow(self.rows, self.bags, self.sizes, columns, features, parts, seeds)
+        candidates = [
+            naive.Candidate(int(column), int(feature), int(part))
+            for column, feature, part in zip(columns, features, parts, strict=True)
+        ]
+        self.trees = [
+            naive.grow(list(self.rows[bag[:size]]), candidates, int(seed), self.forest.depth)
+            for bag, size, seed in zip(self.bags, self.sizes, seeds, strict=True)
+        ]
+        self.first = int(columns[0])
+
+    def in_bag(self) -> np.ndarray:
+        held = np.zeros((len(self.bags), len(self.rows)), np.uint8)
+        for t, bag in enumerate(self.bags):
+            held[t, bag[: self.sizes[t]]] = 1
+        return held
+
+    def with_holes(self) -> np.ndarray:
+        rows = self.rows.copy()
+        rows[np.random.default_rng(len(rows)).random(rows.shape) < 0.4] = np.nan
+        return rows
+
+
+grown = st.builds(
+    Grown,
+    seed=st.integers(0, 10_000),
+    n=st.integers(2, 40),
+    d=st.integers(1, 6),
+    kind=st.sampled_from(["plain", "ties", "constant", "absent"]),
+)
+few = settings(max_examples=60, deadline=None)
+
+
+@few
+@given(grown)
+def test_grown_trees_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
+    for t, tree in enumerate(both.trees):
+        columns, cuts, leaves, counts = naive.flat(tree, both.forest.depth, both.first)
+        np.testing.assert_array_equal(both.forest.split_column[t], columns)
+        np.testing.assert_array_equal(both.forest.threshold[t], cuts)
+        np.testing.assert_array_equal(both.forest.leaf[t], leaves)
+        np.testing.assert_array_equal(both.forest.count[t], counts)
+
+
+@few
+@given(grown)
+def test_path_lengths_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
+    wanted = [sum(naive.path(tree, row) for tree in both.trees) / len(both.trees) for row in both.rows]
+    assert both.forest.paths(both.rows).tolist() == wanted
+
+
+@few
+@given(grown)
+def test_out_of_bag_paths_leave_out_the_trees_that_hold_the_row(both: Grown) -> None:
+    held = both.in_bag()
+    wanted = [
+        naive.mean_outside([naive.path(tree, row) for tree in both.trees], held[:, i].astype(bool).tolist())
+        for i, row in enumerate(both.rows)
+    ]
+    assert both.forest.paths_out_of_bag(both.rows, held).tolist() == wanted
+
+
+@few
+@given(grown)
+def test_a_hole_goes_both_ways_weighted_by_the_rows_that_went_there(both: Grown) -> None:
+    rows = both.with_holes()
+    wanted = [sum(naive.expected(tree, row) for tree in both.trees) / len(both.trees) for row in rows]
+    assert both.forest.paths_through_holes(rows).tolist() == wanted
+
+
+@few
+@given(grown)
+def test_holes_out_of_bag_do_both(both: Grown) -> None:
+    rows, held = both.with_holes(), both.in_bag()
+    wanted = [
+        naive.mean_outside([naive.expected(tree, row) for tree in both.trees], held[:, i].astype(bool).tolist())
+        for i, row in enumerate(rows)
+    ]
+    assert both.forest.paths_out_of_bag(rows, held, holes=True).tolist() == wanted
+
+
+@few
+@given(grown)
+def test_rows_without_holes_have_the_same_path_through_both_kernels(both: Grown) -> None:
+    assert both.forest.paths_through_holes(both.rows) == pytest.approx(both.forest.paths(both.rows), rel=1e-15)
+
+
+@few
+@given(grown)
+def test_attribution_is_that_of_the_twin_and_adds_up_to_the_path(both: Grown) -> None:
+    found = both.forest.attribution(both.rows)
+    wanted = np.zeros(both.rows.shape)
+    for i, row in enumerate(both.rows):
+        for tree in both.trees:
+            for column, share in naive.attribution(tree, row).items():
+                wanted[i, column] += share / len(both.trees)
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    base = np.mean([naive.expected(tree) for tree in both.trees])
+    np.testing.assert_allclose(base - found.sum(axis=1), both.forest.paths(both.rows), rtol=1e-9)
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.integers(0, 40))
+@settings(max_examples=40, deadline=None)
+def test_a_block_writes_its_own_rows_and_no_others(n: int, one: int, other: int) -> None:
+    both = Grown(n, max(2, n), 3, "plain")
+    start, stop = sorted((min(one, n), min(other, n)))
+    forest, whole = both.forest, both.forest.paths(both.rows)
+    arguments: tuple[Any, ...] = (both.rows, forest.split_column, forest.threshold, forest.leaf)
+    out = np.full(len(both.rows), -1.0)
+    kernels.path_lengths(*arguments, forest.depth, start, stop, out)
+    assert out[start:stop].tolist() == whole[start:stop].tolist()
+    assert (np.delete(out, np.arange(start, stop)) == -1.0).all()
+
+
+def test_the_average_path_length_is_that_of_scikit_learn() -> None:
+    sizes = np.concatenate([np.arange(0, 2_000), [4_096, 16_384, 1_000_000]])
+    ours = [kernels.average_path_length(int(n)) for n in sizes]
+    np.testing.assert_allclose(ours, _average_path_length(sizes), rtol=1e-14)
+    assert ours == [naive.average_path_length(int(n)) for n in sizes]
+
+
+@given(st.lists(st.integers(0, 2**32 - 1), max_size=30))
+def test_mixing_is_that_of_the_twin(values: list[int]) -> None:
+    assert kernels.mixed(np.array(values, np.uint32)).tolist() == [naive.mix(value) for value in values]
+
+
+def test_membership_marks_the_rows_of_each_bag_and_only_those() -> None:
+    bags = np.array([[3, 1, 0], [4, 2, 0]], np.int32)
+    places = np.array([-1, 0, 1, 2, -1], np.int32)  # rows 1, 2 and 3 are asked about
+    out = np.zeros((2, 3), np.uint8)
+    kernels.membership(bags, np.array([2, 2], np.int32), places, out)
+    assert out.tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+typed = st.floats(-1e30, 1e30) | st.sampled_from([0.0, -0.0, 86_399.999, 86_400.0, -1.0, 1.7e9]) | st.just(np.nan)
+
+
+@given(st.lists(typed, min_size=1, max_size=12), st.integers(0, 6), st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
+def test_a_row_is_encoded_as_the_same_value_in_a_column(
+    values: list[float], mode: int, center: float, spread: float
+) -> None:
+    column = np.empty((len(values), 1), np.float32)
+    kernels.encode_column(np.array(values), mode, center, spread, column, 0)
+    row = np.empty(len(values), np.float32)
+    n = len(values)
+    kernels.encode_row(np.array(values), np.full(n, mode), np.full(n, center), np.full(n, spread), row)
+    assert row.tobytes() == column[:, 0].tobytes()
+    assert (np.isnan(row) == np.isnan(values)).all()
+    assert (np.abs(row[~np.isnan(row)]) <= np.float32(1e30)).all()
+
+
+def test_absence_stays_absence_in_every_encoding() -> None:
+    row = np.empty(7, np.float32)
+    kernels.encode_row(np.full(7, -np.inf), np.arange(7), np.zeros(7), np.ones(7), row)
+    assert np.isneginf(row).all()
+
+
+def test_times_lie_on_circles_and_begin_with_a_thursday() -> None:
+    noon_on_monday = (4.0 + 0.5) * 86_400.0
+    row = np.empty(4, np.float32)
+    modes = np.array([kernels.HOUR_SIN, kernels.HOUR_COS, kernels.WEEKDAY_SIN, kernels.WEEKDAY_COS])
+    kernels.encode_row(np.full(4, noon_on_monday), modes, np.zeros(4), np.ones(4), row)
+    assert row[:2] == pytest.approx([0.0, -1.0], abs=1e-6)
+    angle = 2.0 * np.pi * (8 % 7) / 7.0  # Thursday is the fourth day, counted from Sunday
+    assert row[2:] == pytest.approx([np.sin(angle), np.cos(angle)], abs=1e-6)

@@ -1,0 +1,155 @@
+"""Views: severity means what it says, in each of them, and they are kept within bounds."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.core.fitted import Fitted
+from detector.core.scoring import score_frame
+from detector.core.views import Views, build_view, severity
+from tests import tables
+
+
+@cache
+def known() -> Fitted:
+    return tables.learned(tables.numbers(4_000), n_estimators=100)
+
+
+def honest(severities: np.ndarray, table: int) -> None:
+    """Hold the share of fresh rows above each severity against what the severity says."""
+    for above in (20.0, 50.0, 80.0, 90.0, 95.0, 99.0):
+        fair = 1.0 - above / 100.0
+        error = np.sqrt(fair * (1.0 - fair) * (1.0 / len(severities) + 1.0 / table))
+        assert (severities > above).mean() == pytest.approx(fair, abs=4.0 * error + 0.004), above
+
+
+@pytest.mark.parametrize("gone", [[], ["c3"], ["c0", "c1", "c2", "c3", "c4"], [f"c{j}" for j in range(1, 10)]])
+def test_a_fresh_row_exceeds_a_severity_as_often_as_the_severity_says(gone: list[str]) -> None:
+    fresh = tables.numbers(4_000, seed=9).drop(columns=gone)
+    honest(score_frame(known(), fresh, 90.0).severities, 4_000)
+
+
+def test_severity_is_honest_where_columns_of_all_kinds_are_absent_now_and_then() -> None:
+    model = tables.learned(tables.payments(4_000), n_estimators=100)
+    honest(score_frame(model, tables.payments(4_000, seed=9), 90.0).severities, 4_000)
+    honest(score_frame(model, tables.payments(4_000, seed=9)[["amount", "when", "country"]], 90.0).severities, 4_000)
+
+
+def test_the_models_own_rows_are_spread_evenly_when_their_trees_leave_them_out() -> None:
+    view = known().views.get(known().everything)
+    own = view.severities(view.paths)
+    assert own.mean() == pytest.approx(50.0)
+    assert np.abs(np.sort(own) - np.linspace(0.0, 100.0, len(own))).max() < 0.1
+
+
+def test_severity_with_many_scattered_holes_flags_about_the_nominal_share() -> None:
+    fresh = tables.numbers(4_000, seed=9)
+    fresh = fresh.mask(np.random.default_rng(4).random(fresh.shape) < 0.3)
+    result = score_frame(known(), fresh, 90.0)
+    assert len(result.signatures) > 10
+    assert result.flagged_share == pytest.approx(0.10, abs=0.02)
+    assert (result.severities > 50.0).mean() == pytest.approx(0.5, abs=0.05)
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=30), st.lists(st.integers(-1, 7), min_size=1, max_size=5))
+@settings(max_examples=80, deadline=None)
+def test_severity_counts_ties_half_and_never_reaches_its_ends(table: list[int], paths: list[int]) -> None:
+    ordered = np.sort(np.array(table, float))
+    found = severity(ordered, np.array(paths, float))
+    for path, one in zip(paths, found, strict=True):
+        shorter = sum(value < path for value in table)
+        equal = sum(value == path for value in table)
+        assert one == pytest.approx(100.0 * (1.0 - (shorter + (equal + 1) / 2) / (len(table) + 1)))
+        assert 0.0 < one < 100.0
+
+
+def test_one_path_has_the_severity_it_has_among_many() -> None:
+    view = known().views.get(known().everything)
+    paths = np.concatenate([view.paths[::97], view.paths[::97] + 1e-3, [0.0, 2.0]])
+    assert view.severities(paths).tolist() == [view.severity_of(path) for path in paths.tolist()]
+
+
+def test_views_that_are_used_least_recently_go_first() -> None:
+    views = Views(known().sample, known().schema.layout, kept=3)
+    for signature in [(0,), (1,), (2,), (0,), (3,)]:
+        views.get(signature)
+    assert [(place,) in views for place in range(4)] == [True, False, True, True]
+
+
+def test_a_view_is_grown_once_and_then_kept() -> None:
+    views = Views(known().sample, known().schema.layout)
+    assert views.get((0, 3)) is views.get((0, 3))
+
+
+def test_threads_that_grow_the_same_view_get_the_same_trees() -> None:
+    views = Views(known().sample, known().schema.layout)
+    with ThreadPoolExecutor(4) as pool:
+        grown = list(pool.map(views.get, [(1, 2, 5)] * 8))
+    assert len({view.paths.tobytes() for view in grown}) == 1
+    assert len({view.forest.threshold.tobytes() for view in grown}) == 1
+
+
+def test_growing_and_scoring_change_nothing_in_the_sample() -> None:
+    model = tables.learned(tables.payments(600))
+    sample = model.sample
+    before = {name: getattr(sample, name).tobytes() for name in ("rows", "numbers", "bags", "calibration", "seeds")}
+    fresh = tables.payments(300, seed=2)
+    score_frame(model, fresh, 90.0)
+    score_frame(model, fresh.mask(np.random.default_rng(1).random(fresh.shape) < 0.4), 90.0)
+    score_frame(model, fresh[["amount"]], 90.0)
+    assert before == {name: getattr(sample, name).tobytes() for name in before}
+
+
+def test_a_view_is_a_pure_function_of_its_sample_and_its_signature() -> None:
+    one, other = tables.learned(tables.numbers(500)), tables.learned(tables.numbers(500))
+    for signature in [(0, 1, 2), (4,)]:
+        views = [build_view(model.sample, model.schema.layout, signature) for model in (one, other)]
+        assert views[0].forest.threshold.tobytes() == views[1].forest.threshold.tobytes()
+        assert views[0].paths.tobytes() == views[1].paths.tobytes()
+
+
+def with_new_column(rows: int) -> Fitted:
+    from detector.core import fitted
+
+    model = tables.learned(tables.numbers(3_000, d=4), n_estimators=100)
+    batch = tables.numbers(rows, d=4, seed=3).assign(new=np.random.default_rng(3).normal(size=rows))
+    return fitted.update(model, batch, tables.settings(n_estimators=100), {})
+
+
+def test_a_view_with_a_young_column_grows_from_the_rows_that_recorded_it() -> None:
+    model = with_new_column(200)
+    view = model.views.get(model.everything)
+    assert len(model.everything) == 5
+    assert (view.forest.count[:, 0] <= np.ceil(0.632 * 200)).all()
+    recorded = ~np.isnan(model.sample.rows[:, model.schema.by_name["new"].first_column])
+    assert len(view.paths) == recorded.sum() == 200
+
+
+def test_a_view_with_a_young_column_is_calibrated_on_rows_that_recorded_it() -> None:
+    model = with_new_column(400)
+    fresh = tables.numbers(4_000, d=4, seed=11).assign(new=np.random.default_rng(12).normal(size=4_000))
+    honest(score_frame(model, fresh, 90.0).severities, 400)
+    honest(score_frame(model, fresh.drop(columns="new"), 90.0).severities, 3_400)
+
+
+def test_columns_that_never_came_together_are_scored_together_all_the_same() -> None:
+    from detector.core import fitted
+
+    model = tables.learned(tables.numbers(300, d=2))
+    other = pd.DataFrame({"late": np.random.default_rng(1).normal(size=300)})
+    model = fitted.update(model, other, tables.settings(), {})
+    assert [feature.name for feature in model.schema.learned] == ["c0", "c1", "late"]
+    fresh = tables.numbers(50, d=2, seed=3).assign(late=0.0)
+    result = score_frame(model, fresh, 90.0)
+    assert np.isfinite(result.severities).all()
+    assert ((result.scores > 0.0) & (result.scores < 1.0)).all()
+    view = model.views.get(model.everything)
+    # A row that is in the sample has the path that it was calibrated with: unknown is absent in both.
+    assert not np.isnan(view.calibration_rows()).any()

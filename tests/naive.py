@@ -1,0 +1,169 @@
+"""Slow, obvious twins of what is compiled: plain Python, recursion, no arrays where a list will do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+MASK = 0xFFFFFFFF
+GOLDEN = 0x9E3779B9
+ABSENT = np.float32(-3e38)
+EULER_GAMMA = 0.5772156649015329
+
+
+def mix(h: int) -> int:
+    """The finaliser of MurmurHash3."""
+    h ^= h >> 16
+    h = h * 0x85EBCA6B & MASK
+    h ^= h >> 13
+    h = h * 0xC2B2AE35 & MASK
+    return h ^ h >> 16
+
+
+def average_path_length(n: int) -> float:
+    if n <= 1:
+        return 0.0
+    if n == 2:
+        return 1.0
+    return 2.0 * (math.log(n - 1.0) + EULER_GAMMA) - 2.0 * (n - 1.0) / n
+
+
+@dataclass(frozen=True)
+class Leaf:
+    size: int
+    value: np.float32
+
+
+@dataclass(frozen=True)
+class Split:
+    size: int
+    column: int
+    cut: np.float32
+    left: Node
+    right: Node
+
+
+Node = Leaf | Split
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A column that a tree may split on, and the hashes of its feature and of which part of the feature it is."""
+
+    column: int
+    feature: int
+    part: int
+
+
+def grow(rows: Any, candidates: list[Candidate], seed: int, depth: int) -> Node:
+    """Grow a tree on ``rows``, a list of lists of float32."""
+    psi = average_path_length(len(rows))
+
+    def salted(key: int, node: int) -> int:
+        return mix(mix(key ^ seed) ^ (node + 1) * GOLDEN & MASK)
+
+    def below(here: Any, node: int, level: int) -> Node:
+        choices = []
+        for candidate in candidates:
+            values = [row[candidate.column] for row in here]
+            present = [value for value in values if value > ABSENT]
+            absent = len(values) - len(present)
+            parted = 0 < absent < len(values)
+            if parted or (present and min(present) < max(present)):
+                order = (salted(candidate.feature, node) >> 16, salted(candidate.part, node) >> 16)
+                choices.append((order, candidate, present, parted))
+        if level == depth or len(here) < 2 or not choices:
+            length = level + average_path_length(len(here))
+            return Leaf(len(here), np.float32(length * (1.0 / psi if psi > 0.0 else 1.0)))
+        _, chosen, present, parted = min(choices, key=lambda choice: choice[0])
+        if parted:
+            cut = ABSENT
+        else:
+            low, high = min(present), max(present)
+            u = np.float32(mix(salted(chosen.part, node) ^ 0x5BD1E995) >> 8) * np.float32(2.0**-24)
+            cut = np.float32(low + u * (high - low))
+            cut = cut if cut < high else low
+        left = [row for row in here if not row[chosen.column] > cut]
+        right = [row for row in here if row[chosen.column] > cut]
+        return Split(
+            len(here), chosen.column, cut, below(left, 2 * node + 1, level + 1), below(right, 2 * node + 2, level + 1)
+        )
+
+    return below(rows, 0, 0)
+
+
+def flat(tree: Node, depth: int, first_column: int) -> tuple[Any, Any, Any, Any]:
+    """Return the tree as the kernels keep it: split columns, thresholds, leaves, and the rows at each node."""
+    inner = 2**depth - 1
+    columns = np.full(inner, first_column, np.uint32)
+    cuts = np.full(inner, np.inf, np.float32)
+    leaves = np.empty(inner + 1, np.float32)
+    counts = np.zeros(2 * inner + 1, np.int32)
+
+    def fill(node: int, value: np.float32) -> None:
+        if node >= inner:
+            leaves[node - inner] = value
+        else:
+            fill(2 * node + 1, value)
+            fill(2 * node + 2, value)
+
+    def write(tree: Node, node: int) -> None:
+        counts[node] = tree.size
+        if isinstance(tree, Leaf):
+            fill(node, tree.value)
+        else:
+            columns[node], cuts[node] = tree.column, tree.cut
+            write(tree.left, 2 * node + 1)
+            write(tree.right, 2 * node + 2)
+
+    write(tree, 0)
+    return columns, cuts, leaves, counts
+
+
+def path(tree: Node, row: Any) -> float:
+    """Return the leaf value of a row that carries every column."""
+    if isinstance(tree, Leaf):
+        return float(tree.value)
+    return path(tree.left if row[tree.column] <= tree.cut else tree.right, row)
+
+
+def expected(tree: Node, row: Any = None) -> float:
+    """Return the leaf value to be expected: a column that is NaN, or every one when there is no row, goes both ways."""
+    total = 0.0
+
+    def visit(tree: Node, weight: float) -> None:
+        nonlocal total
+        if isinstance(tree, Leaf):
+            total += weight * float(tree.value)
+            return
+        value = math.nan if row is None else row[tree.column]
+        if value <= tree.cut:
+            visit(tree.left, weight)
+        elif value > tree.cut:
+            visit(tree.right, weight)
+        else:
+            right = tree.right.size / tree.size
+            visit(tree.left, weight * (1.0 - right))
+            visit(tree.right, weight * right)
+
+    visit(tree, 1.0)
+    return total
+
+
+def attribution(tree: Node, row: Any) -> dict[int, float]:
+    """Return by how much the splits on each column shorten the row's expected path."""
+    found: dict[int, float] = {}
+    while isinstance(tree, Split):
+        child = tree.left if row[tree.column] <= tree.cut else tree.right
+        found[tree.column] = found.get(tree.column, 0.0) + expected(tree) - expected(child)
+        tree = child
+    return found
+
+
+def mean_outside(values: list[float], held: list[bool]) -> float:
+    """Return the mean of what the trees say whose bag lacks the row; of all of them when every bag holds it."""
+    outside = [value for value, inside in zip(values, held, strict=True) if not inside]
+    return sum(outside) / len(outside) if outside else sum(values) / len(values)
