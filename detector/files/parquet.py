@@ -1,0 +1,270 @@
+"""Parquet files: typed already; read by batches, cast where that is exact, refused by column where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from detector.errors import PROBLEMS_SHOWN, InputError, Problem, UnusableFileError, excerpt
+from detector.files import numerals, times
+from detector.files.cells import BadRow, TextColumn, csv_line
+from detector.files.columns import LARGEST, Column, ColumnType, frame_type
+from detector.files.faults import Faults, aside_frame
+from detector.files.header import check_names
+from detector.files.options import ReadOptions
+from detector.files.profile import Decision, times_or_text
+from detector.files.values import read_values
+
+BATCH_ROWS = 65_536
+_LEAST_LONG = 10**numerals.EXACT_DIGITS
+
+
+class ParquetTable:
+    """A Parquet file as typed batches: columns and notes at once, rows by batches.
+
+    Whole numbers of more than 15 digits become text, as they do in text files; other decimals and all floats become
+    ``float64``; times become UTC, also those written as text; numbers written as text stay text; NaN counts as missing.
+    Infinite and overlarge values go to ``faults``.
+    """
+
+    def __init__(
+        self, path: Path, name: str, options: ReadOptions, faults: Faults, progress: Callable[[int], None]
+    ) -> None:
+        self._path, self._name, self._options = path, name, options
+        schema, rows = self._schema()
+        limits = options.limits
+        if len(schema) > limits.columns:
+            raise self._too_many(len(schema), "columns", limits.columns)
+        if limits.rows is not None and rows > limits.rows:
+            raise self._too_many(rows, "rows", limits.rows)
+        check_names(schema.names, name)
+        types = {field.name: self._type(field) for field in schema}
+        found = {column: _Found() for column in types}
+        self.notes = _time_notes(schema, types)
+        self.set_aside = row = 0
+        for batch in self._raw_batches():
+            for column, values in zip(batch.schema.names, batch.columns, strict=True):
+                found[column].add(values, types[column])
+                if types[column] == "time":
+                    self._cast(Column(column, "time"), values)
+            wrong = self._wrong(batch, row, faults)
+            self.set_aside += 0 if wrong is None else int(wrong.sum())
+            row += batch.num_rows
+            progress(row)
+        if row != rows:
+            raise self._damaged(f"it promises {rows:,} rows and holds {row:,}")
+        decisions = [facts.decide(column, types[column], rows, options) for column, facts in found.items()]
+        self.notes += [decision.note for decision in decisions if decision.note]
+        self._day_first = {decision.column.name: decision.day_first for decision in decisions}
+        self.columns = tuple(decision.column for decision in decisions)
+        self.rows = rows - self.set_aside
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Read the file again as batches of the decided types, without faulty rows."""
+        row = 0
+        schema = pa.schema([(column.name, frame_type(column)) for column in self.columns])
+        for batch in self._raw_batches():
+            wrong = self._wrong(batch, row, None) if self.set_aside else None
+            row += batch.num_rows
+            arrays = [self._cast(column, values) for column, values in zip(self.columns, batch.columns, strict=True)]
+            typed = pa.RecordBatch.from_arrays(arrays, schema=schema)
+            yield typed if wrong is None else typed.filter(pa.array(~wrong))
+
+    def quarantined(self) -> Iterator[pd.DataFrame]:
+        """Read the file again and yield the rows that are set aside, see :func:`aside_frame`."""
+        row = 0
+        for batch in self._raw_batches() if self.set_aside and self._options.on_error == "quarantine" else ():
+            told: dict[int, BadRow] = {}
+            for name, numbers, wrong in _out_of_range(batch):
+                for at in np.flatnonzero(wrong).tolist():
+                    cells = (
+                        "" if value is None else str(value) for value in batch.slice(at, 1).to_pylist()[0].values()
+                    )
+                    told.setdefault(at, BadRow(_problem(name, row + at + 1, numbers[at]), csv_line(cells)))
+            row += batch.num_rows
+            if told:
+                yield aside_frame(told.values())
+
+    def _wrong(self, batch: pa.RecordBatch, row: int, faults: Faults | None) -> NDArray[np.bool_] | None:
+        """Return where a row holds an infinite or overlarge value; tell ``faults`` of them."""
+        union: NDArray[np.bool_] | None = None
+        for name, numbers, wrong in _out_of_range(batch):
+            union = wrong if union is None else union | wrong
+            if faults is not None:
+                at = np.flatnonzero(wrong)
+                first = [_problem(name, row + i + 1, numbers[i]) for i in at[:PROBLEMS_SHOWN].tolist()]
+                faults.add_many(first, len(at))
+        return union
+
+    def _schema(self) -> tuple[pa.Schema, int]:
+        try:
+            with pq.ParquetFile(self._path) as file:
+                return file.schema_arrow, file.metadata.num_rows
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._damaged(error) from None
+
+    def _raw_batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            with pq.ParquetFile(self._path) as file:
+                for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+                    plain = [_plain(values) for values in batch.columns]
+                    yield pa.RecordBatch.from_arrays(plain, names=batch.schema.names)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._damaged(error) from None
+
+    def _type(self, field: pa.Field) -> ColumnType:
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        for test, found in _TYPES:
+            if test(kind):
+                return "text" if field.name in self._options.text_columns and found == "number" else found
+        message = f'Column "{excerpt(field.name)}" has the type {excerpt(kind)}, which cannot be used.'
+        advice = "Leave the column out, or write its parts as columns of their own."
+        problem = Problem("unusable_type", message, column=field.name)
+        raise InputError(f"{self._name}: {message} {advice}", [problem], file=self._name)
+
+    def _cast(self, column: Column, values: pa.Array) -> pa.Array:
+        kind = frame_type(column)
+        if column.type == "empty":
+            return pa.nulls(len(values), kind)
+        if column.type == "text":
+            return pc.if_else(_empty(values), pa.scalar(None, kind), _text(values))
+        if column.type != "time":
+            return pc.cast(values, kind)
+        if pa.types.is_string(values.type):
+            cells = TextColumn.from_array(values.fill_null(""))
+            return read_values(cells, column, None, self._day_first[column.name])[0]
+        if pa.types.is_date(values.type):
+            values = pc.cast(values, pa.timestamp("s" if pa.types.is_date32(values.type) else "ms"))
+        try:
+            # what is finer than a microsecond is cut off; what does not fit into 64 bits is refused, not wrapped around
+            return pc.cast(values, kind, safe=values.type.unit != "ns")
+        except pa.ArrowInvalid:
+            message = f'Column "{excerpt(column.name)}" holds times beyond the years -290,000 to 290,000.'
+            problem = Problem("out_of_range", message, column=column.name)
+            raise InputError(f"{self._name}: {message} Correct the file.", [problem], file=self._name) from None
+
+    def _too_many(self, found: int, what: str, limit: int) -> UnusableFileError:
+        message = f"{self._name} has {found:,} {what}; the limit is {limit:,}."
+        return UnusableFileError(f"{message} Leave out what is not needed, or use the command line.", file=self._name)
+
+    def _damaged(self, error: object) -> UnusableFileError:
+        message = f"{self._name} is not a readable Parquet file ({excerpt(error)})."
+        return UnusableFileError(f"{message} It is damaged or incomplete: export it again.", file=self._name)
+
+
+class _Found:
+    """What the values of one column are, batch by batch."""
+
+    def __init__(self) -> None:
+        self._nulls = 0
+        self._whole = True
+        self._long = False
+        self._layouts = 0
+
+    def add(self, values: pa.Array, kind: ColumnType) -> None:
+        if kind == "text":
+            self._nulls += pc.sum(_empty(values)).as_py() or 0
+            if pa.types.is_string(values.type) and not self._layouts & times.UNREADABLE:
+                cells = TextColumn.from_array(values.fill_null(""))
+                self._layouts |= times.read_times(cells.data, cells.offsets, False, np.empty(len(cells), np.int64))
+            return
+        self._nulls += values.null_count
+        if kind != "number":
+            return
+        if pa.types.is_floating(values.type):
+            self._nulls += pc.sum(pc.is_nan(values)).as_py() or 0
+            self._whole = False
+        elif pa.types.is_decimal(values.type) and values.type.scale > 0:
+            self._whole = False
+        else:
+            extremes = pc.min_max(values).as_py()
+            most = max(abs(extremes["min"] or 0), abs(extremes["max"] or 0))
+            self._long = self._long or most >= _LEAST_LONG
+
+    def decide(self, name: str, kind: ColumnType, rows: int, options: ReadOptions) -> Decision:
+        if self._nulls == rows:
+            return Decision(Column(name, "empty", rows))
+        if self._long:
+            why = f"numbers of more than {numerals.EXACT_DIGITS} digits are identifiers"
+            note = f'Column "{excerpt(name)}" is read as text: {why}.'
+            return Decision(Column(name, "text", self._nulls), note=note)
+        times_only = self._layouts and not self._layouts & times.UNREADABLE
+        if kind == "text" and times_only and name not in options.text_columns:
+            return times_or_text(name, self._layouts, self._nulls, options)
+        return Decision(Column(name, kind, self._nulls, kind == "number" and self._whole))
+
+
+_TYPES: tuple[tuple[Callable[[pa.DataType], bool], ColumnType], ...] = (
+    (pa.types.is_boolean, "boolean"),
+    (pa.types.is_integer, "number"),
+    (pa.types.is_floating, "number"),
+    (pa.types.is_decimal, "number"),
+    (pa.types.is_timestamp, "time"),
+    (pa.types.is_date, "time"),
+    (pa.types.is_string, "text"),
+    (pa.types.is_large_string, "text"),
+    (pa.types.is_string_view, "text"),
+    (pa.types.is_null, "empty"),
+)
+
+
+def _plain(values: pa.Array) -> pa.Array:
+    """Return values that need no further thought: dictionaries decoded, half floats widened, texts of one kind."""
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_float16(values.type):
+        return values.cast(pa.float32())
+    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
+        values = values.cast(pa.string())
+    if pa.types.is_string(values.type):
+        values.validate(full=True)  # a damaged file may hold text that is no UTF-8
+    return values
+
+
+def _time_notes(schema: pa.Schema, types: dict[str, ColumnType]) -> list[str]:
+    stamps = [field for field in schema if types[field.name] == "time" and pa.types.is_timestamp(field.type)]
+    notes = []
+    if any(field.type.unit == "ns" for field in stamps):
+        notes.append("Times are kept to the microsecond.")
+    if any(field.type.tz is None for field in stamps):
+        notes.append("Times without a time zone are taken as UTC.")
+    return notes
+
+
+def _out_of_range(batch: pa.RecordBatch) -> Iterator[tuple[str, NDArray[np.float64], NDArray[np.bool_]]]:
+    """Yield name, numbers and faulty places of each column that holds infinite or overlarge values."""
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        if not (pa.types.is_floating(values.type) or pa.types.is_decimal(values.type)):
+            continue
+        numbers = values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+        wrong = np.abs(numbers) > LARGEST
+        if wrong.any():
+            yield name, numbers, wrong
+
+
+def _problem(name: str, row: int, number: float) -> Problem:
+    infinite = bool(np.isinf(number))
+    said = (
+        "is infinite; leave it empty if it is unknown."
+        if infinite
+        else "is larger than any number that can be computed with."
+    )
+    code = "infinite" if infinite else "out_of_range"
+    return Problem(code, f'"{number}" {said}', row, None, name, excerpt(number))
+
+
+def _text(values: pa.Array) -> pa.Array:
+    return values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
+
+
+def _empty(values: pa.Array) -> pa.Array:
+    if not pa.types.is_string(values.type):
+        return pc.is_null(values)
+    return pc.fill_null(pc.equal(pc.binary_length(values), 0), True)

@@ -1,0 +1,164 @@
+"""Writing results: whole or not at all, batch by batch, and harmless when a spreadsheet opens them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
+import pyarrow.parquet as pq
+
+from detector.durable import flush_folder
+
+WrittenFormat = Literal["csv", "parquet"]
+
+# What spreadsheets take for the beginning of a formula; https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_APOSTROPHE, _NOTHING = pa.scalar("'"), pa.scalar("")
+_WRITTEN_ROWS = 8_192
+_NEEDS_QUOTES = '[",\r\n]'
+
+
+class ScoredWriter:
+    """Write frames one after the other to a CSV or Parquet file that appears, complete, when the writer is closed.
+
+    The first frame sets columns and types. In CSV a text cell (or column name) that a spreadsheet would take for a
+    formula gets an apostrophe in front, unless it is a number; numbers, and all of Parquet, are written as they are.
+
+    Parameters
+    ----------
+    path
+        The file to make or replace.
+    format
+        ``"csv"`` (UTF-8, comma, line feed) or ``"parquet"`` (zstd).
+
+    Raises
+    ------
+    ValueError
+        When a frame has other columns than the first one.
+    OSError
+        When the disk refuses; ``path`` is then as it was.
+    """
+
+    def __init__(self, path: Path | str, format: WrittenFormat = "csv") -> None:
+        self.path = Path(path)
+        self.format = format
+        self.rows = 0
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name[:64]}.", suffix=".part")
+        self._temporary = Path(temporary)
+        self._file = os.fdopen(handle, "wb")
+        self._schema: pa.Schema | None = None
+        self._parquet: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.discard()
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Add the rows of ``frame``; its index is not written."""
+        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        if self._schema is None:
+            self._schema = pa.schema([(field.name, _written_type(field.type)) for field in table.schema])
+            self._begin(self._schema)
+        elif table.schema.names != self._schema.names:
+            raise ValueError(f"the frame has the columns {table.schema.names}, the first one had {self._schema.names}")
+        table = table.cast(self._schema)
+        if self._parquet is not None:
+            self._parquet.write_table(table)
+        elif table.num_rows:
+            self._write_csv(table)
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        """Finish the file, flush it to disk and put it in its place."""
+        if self._file.closed:
+            return
+        try:
+            if self._parquet is not None:
+                self._parquet.close()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._temporary.replace(self.path)
+        except BaseException:
+            self.discard()
+            raise
+        flush_folder(self.path.parent)
+
+    def discard(self) -> None:
+        """Give up: nothing appears at ``path``."""
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def _begin(self, schema: pa.Schema) -> None:
+        if self.format == "parquet":
+            self._parquet = pq.ParquetWriter(self._file, schema, compression="zstd")
+            return
+        names = harmless(pa.array(schema.names, pa.string()))
+        self._file.write((",".join(_quoted(name) for name in names.to_pylist()) + "\n").encode())
+
+    def _write_csv(self, table: pa.Table) -> None:
+        texts = {i: harmless(table.column(i)) for i, f in enumerate(table.schema) if pa.types.is_string(f.type)}
+        times = {i: _shortest(table.column(i)) for i, f in enumerate(table.schema) if pa.types.is_timestamp(f.type)}
+        for position, values in (texts | times).items():
+            table = table.set_column(position, table.schema.names[position], values)
+        quoted = any(_any(pc.match_substring_regex(values, _NEEDS_QUOTES)) for values in texts.values())
+        style = "needed" if quoted else "none"
+        options = arrow_csv.WriteOptions(include_header=False, quoting_style=style, batch_size=_WRITTEN_ROWS)
+        arrow_csv.write_csv(table, self._file, options)
+
+
+def write_scored(path: Path | str, frames: Iterable[pd.DataFrame], format: WrittenFormat = "csv") -> int:
+    """Write all ``frames`` to ``path`` and return the number of rows; see :class:`ScoredWriter`."""
+    with ScoredWriter(path, format) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return writer.rows
+
+
+def harmless(texts: pa.Array) -> pa.Array:
+    """Return the texts with an apostrophe before those that a spreadsheet would run as a formula."""
+    formula = pc.match_substring_regex(texts, _FORMULA)
+    if not _any(formula):
+        return texts
+    formula = pc.and_not(formula, pc.match_substring_regex(texts, _NUMBER))
+    return pc.if_else(formula, pc.binary_join_element_wise(_APOSTROPHE, texts, _NOTHING), texts)
+
+
+def _shortest(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return times in whole seconds when all are: easier to read, and nearer to what most files hold."""
+    whole = pc.floor_temporal(times, unit="second")
+    if _any(pc.not_equal(whole, times)):
+        return times
+    return whole.cast(pa.timestamp("s", times.type.tz))
+
+
+def _written_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type to write; a column without any value is taken for text, which may come in a later frame."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
+
+
+def _any(mask: pa.Array) -> bool:
+    return bool(pc.any(mask).as_py())
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in '",\r\n') else name
