@@ -1,0 +1,128 @@
+"""The champion: the model that answers now, known to every process within a moment of its promotion."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+import structlog
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from detector.core.model import DynamicAnomalyDetector
+from detector.errors import ModelFileError
+from detector.store import tables
+from detector.store.registry import Registry, find_alias
+from detector.store.versions import VersionInfo
+
+#: The alias whose version answers everywhere.
+CHAMPION = "champion"
+#: Name of the preference that holds a cutoff of the lead's own.
+CUTOFF = "cutoff"
+#: Seconds for which the champion is not looked up again.
+FRESH = 0.25
+#: Models that a process keeps ready.
+KEPT_MODELS = 4
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model that answers now: a value, safe to keep while a request runs.
+
+    ``cutoff`` is the severity (0-100) above which a row is flagged; ``rows`` is the number of rows the model has seen.
+    """
+
+    version: int
+    detector: DynamicAnomalyDetector
+    cutoff: float
+    created_at: datetime
+    rows: int
+
+
+class ChampionWatch:
+    """Follows the champion alias. Reading a fresh champion takes no lock and no look at the database."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._seen: tuple[float, Champion | None] = (float("-inf"), None)
+        self._looking = threading.Lock()
+        self._models: OrderedDict[int, tuple[VersionInfo, DynamicAnomalyDetector]] = OrderedDict()
+        self._models_lock = threading.Lock()
+
+    def champion(self) -> Champion | None:
+        """Return the champion, at most 0.25 s old; ``None`` while there is none."""
+        until, champion = self._seen
+        if monotonic() < until:
+            return champion
+        # One thread looks; the others go on with the champion they know, so that no request waits for the database.
+        if not self._looking.acquire(blocking=champion is None):
+            return champion
+        try:
+            until, champion = self._seen
+            return champion if monotonic() < until else self._look()
+        finally:
+            self._looking.release()
+
+    def look_again(self) -> Champion | None:
+        """Return the champion as the database has it now."""
+        with self._looking:
+            return self._look()
+
+    def detector(self, version: int) -> DynamicAnomalyDetector:
+        """Return the model of a version, from memory when it was used lately. Do not change it: others share it.
+
+        Raises
+        ------
+        NotFoundError, ModelFileError
+            When there is no such version, or its file is not the one that was registered.
+        """
+        return self._model(version)[1]
+
+    def _look(self) -> Champion | None:
+        known = self._seen[1]
+        try:
+            champion = self._read(known)
+        except (SQLAlchemyError, ModelFileError) as error:
+            if known is None:
+                raise
+            _log.error("the champion cannot be looked up; the last one goes on", version=known.version, exc_info=error)
+            champion = known
+        self._seen = (monotonic() + FRESH, champion)
+        return champion
+
+    def _read(self, known: Champion | None) -> Champion | None:
+        with self._registry.database.read() as connection:
+            alias = find_alias(connection, CHAMPION)
+            own_cutoff = _own_cutoff(connection)
+        if alias is None:
+            return None
+        info, detector = self._model(alias.version)
+        cutoff = info.cutoff if own_cutoff is None else own_cutoff
+        if known is not None and (known.version, known.cutoff) == (info.number, cutoff):
+            return known
+        return Champion(info.number, detector, cutoff, info.created_at, info.rows)
+
+    def _model(self, version: int) -> tuple[VersionInfo, DynamicAnomalyDetector]:
+        with self._models_lock:
+            if version in self._models:
+                self._models.move_to_end(version)
+                return self._models[version]
+        model = (
+            self._registry.info(version),
+            DynamicAnomalyDetector.from_bytes(self._registry.get(version)),
+        )
+        with self._models_lock:
+            self._models[version] = model
+            while len(self._models) > KEPT_MODELS:
+                self._models.popitem(last=False)
+        return model
+
+
+def _own_cutoff(connection: Connection) -> float | None:
+    found = connection.scalar(select(tables.preferences.c.value).where(tables.preferences.c.name == CUTOFF))
+    return None if found is None else float(found)

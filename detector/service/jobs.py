@@ -1,0 +1,159 @@
+"""Long work in the background: one worker thread a process, progress in the database.
+
+==================  ==================================================  ====================================
+kind                arguments                                           result of a finished job
+==================  ==================================================  ====================================
+``train``           ``upload_id``, ``parameters`` (TrainParameters as   ``version``, ``rows``
+                    a dict), ``roles`` (column to role)
+``score``           ``upload_id``                                       ``run_id``, ``rows``, ``flagged``
+``preview_update``  ``upload_id``                                       ``token``
+``sample``          none                                                ``version``, ``run_id``
+==================  ==================================================  ====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+from sqlalchemy import RowMapping, select, update
+
+from detector.errors import InputError, NotFoundError
+from detector.service import demo, scoring, training, updating
+from detector.service.background import SILENCE
+from detector.service.progress import Progress
+from detector.service.workspace import Workspace
+from detector.store import audit, tables
+
+JobKind = Literal["train", "score", "preview_update", "sample"]
+JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of long work. ``error`` is a ``DetectorError.to_dict()``; ``result`` depends on the kind."""
+
+    id: str
+    kind: JobKind
+    state: JobState
+    arguments: Mapping[str, Any]
+    actor: str
+    done_rows: int
+    total_rows: int | None
+    message: str
+    error: Mapping[str, Any] | None
+    result: Mapping[str, Any] | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the work has ended, one way or another."""
+        return self.state not in ("queued", "running")
+
+
+def submit(ws: Workspace, kind: JobKind, arguments: Mapping[str, Any], *, actor: str) -> Job:
+    """Queue work and return at once.
+
+    Raises
+    ------
+    InputError
+        When the kind or a training parameter is unknown, or an argument is missing or superfluous.
+    """
+    if kind not in get_args(JobKind):
+        raise InputError(f"There is no job of the kind {kind!r}; there are {', '.join(get_args(JobKind))}.")
+    missing = _REQUIRED[kind] - set(arguments)
+    superfluous = set(arguments) - _REQUIRED[kind] - _OPTIONAL.get(kind, set())
+    if missing or superfluous:
+        raise InputError(
+            f"The arguments of the job {kind!r} do not fit.", missing=sorted(missing), superfluous=sorted(superfluous)
+        )
+    training.TrainParameters.from_dict(arguments.get("parameters") or {})
+    given, work = dict(arguments), _WORK[kind]
+    job_id = ws.background.submit(kind, given, actor, lambda progress: work(ws, given, actor, progress))
+    return get_job(ws, job_id)
+
+
+def get_job(ws: Workspace, job_id: str) -> Job:
+    """Return a job as it stands; raises ``NotFoundError``."""
+    with ws.database.read() as connection:
+        query = select(tables.jobs).where(tables.jobs.c.id == job_id)
+        row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such job.", job=job_id)
+    return _job(row)
+
+
+def latest_job(ws: Workspace, kind: JobKind | None = None) -> Job | None:
+    """Return the newest job (of one kind), or ``None``."""
+    query = select(tables.jobs).order_by(tables.jobs.c.number.desc()).limit(1)
+    if kind is not None:
+        query = query.where(tables.jobs.c.kind == kind)
+    with ws.database.read() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else _job(row)
+
+
+def cancel_job(ws: Workspace, job_id: str, *, actor: str) -> Job:
+    """Ask a job to stop; it does at its next batch. A job that is over stays as it is."""
+    job = get_job(ws, job_id)
+    if job.is_over:
+        return job
+    with ws.database.write() as connection:
+        connection.execute(update(tables.jobs).where(tables.jobs.c.id == job_id).values(cancel_asked=True))
+        audit.record(connection, actor=actor, action="job cancelled", subject=f"job {job_id}")
+    ws.background.cancel(job_id)
+    return get_job(ws, job_id)
+
+
+def wait_for_job(ws: Workspace, job_id: str, timeout: float | None = None) -> Job:
+    """Wait for a job of this process, at most ``timeout`` seconds, and return it as it then stands."""
+    ws.background.wait(job_id, timeout)
+    return get_job(ws, job_id)
+
+
+def _job(row: RowMapping) -> Job:
+    values = {name: row[name] for name in Job.__dataclass_fields__}
+    if row["state"] in ("queued", "running") and row["heartbeat_at"] < datetime.now(UTC) - SILENCE:
+        values["state"] = "interrupted"
+    return Job(**values)
+
+
+def _train(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: Progress) -> Mapping[str, Any]:
+    parameters = training.TrainParameters.from_dict(arguments.get("parameters") or {})
+    result = training.train_file(
+        ws, arguments["upload_id"], parameters, arguments.get("roles"), actor=actor, progress=progress
+    )
+    return {"version": result.version, "rows": result.rows}
+
+
+def _score(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: Progress) -> Mapping[str, Any]:
+    run = scoring.score_file(ws, arguments["upload_id"], actor=actor, progress=progress)
+    return {"run_id": run.id, "rows": run.rows, "flagged": run.flagged}
+
+
+def _preview(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: Progress) -> Mapping[str, Any]:
+    preview = updating.preview_update(ws, arguments["upload_id"], actor=actor, progress=progress)
+    return {"token": preview.token}
+
+
+def _sample(ws: Workspace, _: Mapping[str, Any], actor: str, progress: Progress) -> Mapping[str, Any]:
+    run = demo.load_sample(ws, actor=actor, progress=progress)
+    return {"version": run.version, "run_id": run.id}
+
+
+_WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping[str, Any]]] = {
+    "train": _train,
+    "score": _score,
+    "preview_update": _preview,
+    "sample": _sample,
+}
+_REQUIRED: dict[str, set[str]] = {
+    "train": {"upload_id"},
+    "score": {"upload_id"},
+    "preview_update": {"upload_id"},
+    "sample": set(),
+}
+_OPTIONAL: dict[str, set[str]] = {"train": {"parameters", "roles"}}

@@ -1,0 +1,62 @@
+"""A model that has learned from more rows, before it is registered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from detector.core.alignment import AlignmentReport
+from detector.core.model import DynamicAnomalyDetector
+from detector.errors import InputError
+from detector.files import Table
+from detector.service.progress import Progress
+from detector.service.sources import EvenSample, told_batches
+from detector.service.tally import require_known
+from detector.service.versioning import learned_features
+from detector.service.workspace import Champion, Workspace
+
+
+@dataclass(frozen=True)
+class Learned:
+    """An updated model, the rows that it learned from, and how they fitted its base."""
+
+    detector: DynamicAnomalyDetector
+    rows: int
+    report: AlignmentReport
+
+
+def learn_table(
+    ws: Workspace, champion: Champion, table: Table, progress: Progress, sample: EvenSample | None = None
+) -> Learned:
+    """Let a copy of the champion learn from a table, batch by batch; its rows also go into ``sample``.
+
+    Raises
+    ------
+    InputError
+        When the table has no rows.
+    NoKnownColumnsError
+        When its first batch carries too little of what the champion knows.
+    """
+    detector, report, rows = as_registered(ws, champion), None, 0
+    for batch in told_batches(table, ws.settings.batch_rows, progress, f"Learning from {table.name}"):
+        found = champion.detector.alignment(batch)
+        if report is None:
+            require_known(found, ws.settings.min_importance)
+        report = found if report is None else report.merged(found)
+        detector = detector.updated(batch)
+        rows += len(batch)
+        if sample is not None:
+            sample.add(batch)
+    if report is None or rows == 0:
+        raise InputError(f"{table.name} has a header and no rows; there is nothing to learn from.")
+    return Learned(detector, rows, report)
+
+
+def as_registered(ws: Workspace, champion: Champion) -> DynamicAnomalyDetector:
+    """Return the champion without the columns it has observed in this process, so that an update can be repeated."""
+    return DynamicAnomalyDetector.from_bytes(ws.registry.get(champion.version))
+
+
+def new_features(before: DynamicAnomalyDetector, after: DynamicAnomalyDetector) -> list[str]:
+    """Return the features that ``after`` has learned and ``before`` has not."""
+    known = set(learned_features(before))
+    return [name for name in learned_features(after) if name not in known]

@@ -1,0 +1,203 @@
+"""Scoring: the verdict before anything runs, rows in memory, uploads as runs, files on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import structlog
+
+from detector.core.alignment import AlignmentReport
+from detector.core.explain import Explanation
+from detector.core.scoring import ScoreResult
+from detector.errors import InputError
+from detector.files import ScoredWriter
+from detector.service.histogram import Histogram
+from detector.service.progress import Progress, no_progress
+from detector.service.runs import Run, keep_run, runs_folder
+from detector.service.sources import path_source, told_batches, upload_source
+from detector.service.tally import ScoredTally
+from detector.service.workspace import Champion, Workspace
+from detector.store.run_files import RunWriter, own_names
+
+#: Rows that the verdict looks at.
+LOOKED_AT = 20_000
+
+_log = structlog.get_logger(__name__)
+
+Rows = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class SchemaVerdict:
+    """What the champion makes of an upload's columns, told before it is scored.
+
+    ``state``: ``matches`` (all columns as known), ``handled`` (differences that the detector deals with) or ``blocked``
+    (less than ``settings.min_importance`` of what the model's scores rest on). ``report`` is an
+    ``AlignmentReport.to_dict()`` over the first ``rows_looked_at`` rows. ``sentence`` says it in words.
+    """
+
+    state: Literal["matches", "handled", "blocked"]
+    version: int
+    report: Mapping[str, Any]
+    sentence: str
+    rows_looked_at: int
+
+
+@dataclass(frozen=True)
+class ScoredSummary:
+    """A file scored on disk: where it went and its figures."""
+
+    path: Path
+    version: int
+    cutoff: float
+    rows: int
+    flagged: int
+    report: Mapping[str, Any]
+    histogram: Histogram
+
+
+def score_rows(ws: Workspace, rows: Rows, *, explain: bool = False) -> tuple[Champion, ScoreResult, Explanation | None]:
+    """Score rows in memory with the champion, and register the new features that they carry; touches no disk.
+
+    There is no explanation where the values do not add up: none is better than a wrong one.
+
+    Raises
+    ------
+    NotTrainedError
+        When there is no champion.
+    NoKnownColumnsError
+        When the rows carry none of its columns.
+    """
+    champion = ws.require_champion()
+    result = champion.detector.score(rows, cutoff=champion.cutoff)
+    ws.missing_log.tell(champion.version, result.report)
+    ws.observations.note(champion, rows, result.report.new)
+    return champion, result, _explained(champion, rows) if explain else None
+
+
+def verdict(ws: Workspace, upload_id: str) -> SchemaVerdict:
+    """Compare an upload's columns with the champion's.
+
+    Raises
+    ------
+    NotTrainedError, NotFoundError, InputError
+        When there is no champion, no such upload, or the file cannot be read.
+    """
+    champion = ws.require_champion()
+    table = upload_source(ws, upload_id).open(champion.detector)
+    report = champion.detector.alignment(table.sample(LOOKED_AT))
+    state, sentence = _judged(report, champion, ws.settings.min_importance)
+    return SchemaVerdict(state, champion.version, report.to_dict(), sentence, report.rows)
+
+
+def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress = no_progress) -> Run:
+    """Score an upload with the champion, batch by batch, and keep the result as a run.
+
+    A run that fails or is cancelled leaves nothing behind.
+
+    Raises
+    ------
+    NotTrainedError, NotFoundError, InputError
+        When there is no champion, no such upload, or the file cannot be read.
+    NoKnownColumnsError
+        When the file is blocked, see :func:`verdict`.
+    Cancelled
+        When ``progress`` raised it.
+    """
+    champion = ws.require_champion()
+    source = upload_source(ws, upload_id)
+    table = source.open(champion.detector, progress=progress)
+    tally = ScoredTally(champion, ws.settings.min_importance)
+    with RunWriter(runs_folder(ws)) as writer:
+        for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
+            writer.write(batch, tally.score(batch))
+        if not tally.rows:
+            header = table.frame(limit=0)
+            writer.write(header, tally.nothing(header))
+        progress(tally.rows, tally.rows, "Finding reasons")
+        _tell_missing(ws, champion, tally.report)
+        return keep_run(
+            ws, writer, tally, name=table.name, upload_id=source.upload_id, sha256=source.sha256, actor=actor
+        )
+
+
+def score_path(ws: Workspace, path: Path, out: Path, *, progress: Progress = no_progress) -> ScoredSummary:
+    """Score a file into another file, in bounded memory; keeps no run.
+
+    ``out`` is written as CSV or Parquet by its suffix, and appears only when it is complete.
+
+    Raises
+    ------
+    NotTrainedError, NotFoundError, InputError, NoKnownColumnsError
+        As :func:`score_file`; also when ``out`` ends in neither ``.csv`` nor ``.parquet``.
+    """
+    formats: dict[str, Literal["csv", "parquet"]] = {".csv": "csv", ".parquet": "parquet"}
+    if out.suffix.lower() not in formats:
+        raise InputError(f"The result is written as .csv or .parquet; {out.name} ends in neither.")
+    champion = ws.require_champion()
+    table = path_source(path).open(champion.detector, progress=progress)
+    tally = ScoredTally(champion, ws.settings.min_importance)
+    names = own_names([column.name for column in table.columns])
+    with ScoredWriter(out, formats[out.suffix.lower()]) as writer:
+        for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
+            writer.write(pd.concat([batch.rename(columns=names), tally.score(batch)], axis=1))
+        if not tally.rows:
+            header = table.frame(limit=0)
+            writer.write(pd.concat([header.rename(columns=names), tally.nothing(header)], axis=1))
+    _tell_missing(ws, champion, tally.report)
+    return ScoredSummary(
+        path=out,
+        version=champion.version,
+        cutoff=champion.cutoff,
+        rows=tally.rows,
+        flagged=tally.flagged,
+        report=tally.report_dict(),
+        histogram=tally.histogram,
+    )
+
+
+def _explained(champion: Champion, rows: Rows) -> Explanation | None:
+    try:
+        return champion.detector.explain(rows)
+    except ArithmeticError as error:
+        _log.error("no explanation", version=champion.version, reason=str(error))
+        return None
+
+
+def _tell_missing(ws: Workspace, champion: Champion, report: AlignmentReport | None) -> None:
+    if report is not None:
+        ws.missing_log.tell(champion.version, report)
+
+
+def _judged(
+    report: AlignmentReport, champion: Champion, min_importance: float
+) -> tuple[Literal["matches", "handled", "blocked"], str]:
+    version = champion.version
+    if report.rows and report.importance_carried < min_importance:
+        return "blocked", (
+            f"The file carries {report.importance_carried:.1%} of what version {version}'s scores rest on: too little "
+            "for a score. Choose another file, or train a model on this one."
+        )
+    if report.matches:
+        return "matches", f"All columns are as version {version} knows them."
+    parts = [
+        f"{len(names)} {what}"
+        for names, what in (
+            (report.new, "new"),
+            (report.missing, "missing"),
+            (report.retyped, "of another type"),
+            (report.partly_missing, "with gaps"),
+        )
+        if names
+    ]
+    if report.unreadable_total:
+        parts.append(f"{report.unreadable_total:,} values that cannot be read")
+    found = ", ".join(parts)
+    return "handled", (
+        f"Columns: {found}. Version {version} scores the file all the same, on {report.importance_carried:.0%} of what "
+        "its scores rest on."
+    )

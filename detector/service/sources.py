@@ -1,0 +1,129 @@
+"""Where rows come from: an upload of the workspace or a file on disk, read the same way each time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import select
+
+from detector.core.model import DynamicAnomalyDetector
+from detector.errors import NotFoundError
+from detector.files import UNLIMITED, Limits, ReadOptions, Table, open_table
+from detector.service.progress import Progress, no_progress
+from detector.service.workspace import Workspace
+from detector.store import tables
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that can be opened: where it lies, what the user calls it, and how it is read."""
+
+    path: Path
+    name: str
+    options: ReadOptions
+    upload_id: str | None = None
+    sha256: str | None = None
+
+    def open(self, detector: DynamicAnomalyDetector | None = None, *, progress: Progress = no_progress) -> Table:
+        """Open the file, reading it once; a model's columns help to recognise headers and to keep codes as text.
+
+        Raises
+        ------
+        InputError
+            When the file cannot be read.
+        Cancelled
+            When ``progress`` raised it.
+        """
+        options = self.options
+        if detector is not None:
+            features = tuple(detector.schema_)
+            options = replace(
+                options,
+                expected_columns=tuple(feature.name for feature in features),
+                text_columns=tuple(feature.name for feature in features if feature.kind == "categorical"),
+                numeric_columns=tuple(
+                    feature.name for feature in features if feature.kind == "numeric" and feature.takes_part
+                ),
+            )
+
+        def told(done_rows: int, total_rows: int | None, message: str) -> None:
+            progress(done_rows, total_rows, f"{message} {self.name}")
+
+        return open_table(self.path, name=self.name, options=options, progress=told)
+
+
+def upload_source(ws: Workspace, upload_id: str) -> Source:
+    """Return the source of an upload, with the options that its check remembered; raises ``NotFoundError``."""
+    with ws.database.read() as connection:
+        query = select(tables.uploads).where(tables.uploads.c.id == upload_id)
+        row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError("There is no such upload.", upload=upload_id)
+    path = uploads_folder(ws) / row["id"]
+    if not path.is_file():
+        raise NotFoundError("The uploaded file is gone from data/uploads. Upload it again.", upload=upload_id)
+    limits = Limits(file_bytes=ws.settings.max_upload_bytes)
+    return Source(path, row["name"], ReadOptions(**row["options"], limits=limits), row["id"], row["sha256"])
+
+
+def path_source(path: Path) -> Source:
+    """Return the source of a file on disk, without the limits of uploads; raises ``NotFoundError``."""
+    if not path.is_file():
+        raise NotFoundError(f"There is no file {path}.")
+    return Source(path, path.name, ReadOptions(limits=UNLIMITED))
+
+
+def uploads_folder(ws: Workspace) -> Path:
+    """Return the folder of the uploads."""
+    return ws.settings.data_folder / "uploads"
+
+
+def told_batches(table: Table, size: int, progress: Progress, message: str) -> Iterator[pd.DataFrame]:
+    """Yield a table's batches, telling ``progress`` before the first and after each."""
+    done = 0
+    progress(done, table.rows, message)
+    for batch in table.batches(size):
+        yield batch
+        done += len(batch)
+        progress(done, table.rows, message)
+
+
+class EvenSample:
+    """At most ``most`` rows of all that come, each as likely as any other, in the order in which they came.
+
+    Each row draws a number from ``seed``; the rows with the least numbers stay.
+    """
+
+    def __init__(self, most: int, seed: int) -> None:
+        self._most = most
+        self._random = np.random.default_rng(seed)
+        self._kept: list[pd.DataFrame] = []
+        self._drawn: list[NDArray[np.float64]] = []
+        self._held = 0
+
+    def add(self, batch: pd.DataFrame) -> None:
+        """Take a batch into account."""
+        self._kept.append(batch)
+        self._drawn.append(self._random.random(len(batch)))
+        self._held += len(batch)
+        if self._held > 1.25 * self._most:
+            self._thin()
+
+    def frame(self) -> pd.DataFrame | None:
+        """Return the sample, numbered from 0, or ``None`` when nothing came."""
+        if self._held > self._most:
+            self._thin()
+        if not self._kept:
+            return None
+        frame = self._kept[0] if len(self._kept) == 1 else pd.concat(self._kept, ignore_index=True)
+        return frame.reset_index(drop=True)
+
+    def _thin(self) -> None:
+        frame, drawn = pd.concat(self._kept, ignore_index=True), np.concatenate(self._drawn)
+        stay = np.sort(np.argpartition(drawn, self._most - 1)[: self._most])
+        self._kept, self._drawn, self._held = [frame.iloc[stay]], [drawn[stay]], self._most

@@ -1,0 +1,134 @@
+"""The figures of a file that is scored batch by batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.core.alignment import AlignmentReport
+from detector.core.scoring import ScoreResult
+from detector.core.times import times_of
+from detector.errors import NoKnownColumnsError
+from detector.service.champion import Champion
+from detector.service.histogram import Histogram
+
+#: Flagged rows whose reasons are counted.
+EXPLAINED_ROWS = 200
+#: Days that a run tells apart; beyond, a column of times says more about its own errors than about fraud.
+MOST_DAYS = 3_660
+
+
+class ScoredTally:
+    """Counts what one champion says about one file. Batches come in the order of the file."""
+
+    def __init__(self, champion: Champion, min_importance: float) -> None:
+        self.champion = champion
+        self.rows = 0
+        self.flagged = 0
+        self.histogram = Histogram.empty()
+        self.report: AlignmentReport | None = None
+        self._min_importance = min_importance
+        self._worst: pd.DataFrame | None = None
+        self._worst_severities = np.empty(0)
+        self._days: Counter[date] = Counter()
+        self._flagged_days: Counter[date] = Counter()
+        self._time_column = next(
+            (feature.name for feature in champion.detector.schema_ if feature.role == "time" and feature.takes_part),
+            None,
+        )
+
+    def score(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Score a batch and count it; return what scoring adds, row for row (see ``run_files.SCORED_COLUMNS``).
+
+        Raises
+        ------
+        NoKnownColumnsError
+            When the first batch carries too little of what the model knows.
+        """
+        result = self.champion.detector.score(frame, cutoff=self.champion.cutoff)
+        if self.report is None:
+            require_known(result.report, self._min_importance)
+        self._count(frame, result)
+        return self._added(frame, result.scores, result.severities, result.labels == -1)
+
+    def nothing(self, header: pd.DataFrame) -> pd.DataFrame:
+        """Return what scoring adds to a file that has a header and no rows."""
+        self.report = self.champion.detector.alignment(header)
+        return self._added(header, np.empty(0), np.empty(0), np.empty(0, dtype=bool))
+
+    def _added(
+        self,
+        frame: pd.DataFrame,
+        scores: NDArray[np.float64],
+        severities: NDArray[np.float64],
+        flagged: NDArray[np.bool_],
+    ) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "score": scores,
+                "severity": severities,
+                "flagged": flagged,
+                "version": np.int32(self.champion.version),
+                "cutoff": self.champion.cutoff,
+            },
+            index=frame.index,
+        )
+
+    def report_dict(self) -> dict[str, Any]:
+        """Return the alignment report over all batches as plain values."""
+        return {} if self.report is None else self.report.to_dict()
+
+    def reasons(self) -> tuple[tuple[str, int], ...]:
+        """Return (column, rows): what contributed most to the most severe flagged rows, most frequent first."""
+        if self._worst is None or self._worst.empty:
+            return ()
+        explained = self.champion.detector.explain(self._worst)
+        first = Counter(reasons[0].feature for reasons in explained.reasons if reasons)
+        return tuple(first.most_common())
+
+    def periods(self) -> tuple[tuple[date, int, int], ...]:
+        """Return (day, rows, flagged) in the order of days; empty without a time column."""
+        if len(self._days) > MOST_DAYS:
+            return ()
+        return tuple((day, rows, self._flagged_days[day]) for day, rows in sorted(self._days.items()))
+
+    def _count(self, frame: pd.DataFrame, result: ScoreResult) -> None:
+        flagged = result.labels == -1
+        self.rows += len(frame)
+        self.flagged += int(flagged.sum())
+        self.histogram = self.histogram.plus(Histogram.of(result.severities))
+        self.report = result.report if self.report is None else self.report.merged(result.report)
+        if flagged.any():
+            self._keep_worst(frame[flagged], result.severities[flagged])
+        if self._time_column in frame.columns and len(self._days) <= MOST_DAYS:
+            days = times_of(frame[self._time_column]).dt.normalize()
+            self._days.update(_by_day(days))
+            self._flagged_days.update(_by_day(days[flagged]))
+
+    def _keep_worst(self, frame: pd.DataFrame, severities: NDArray[np.float64]) -> None:
+        if self._worst is not None:
+            frame = pd.concat([self._worst, frame], ignore_index=True)
+            severities = np.concatenate([self._worst_severities, severities])
+        worst = np.argsort(-severities, kind="stable")[:EXPLAINED_ROWS]
+        self._worst, self._worst_severities = frame.iloc[worst], severities[worst]
+
+
+def _by_day(days: pd.Series) -> dict[date, int]:
+    counts = days.value_counts()
+    return dict(zip(pd.DatetimeIndex(counts.index).date.tolist(), counts.tolist(), strict=True))
+
+
+def require_known(report: AlignmentReport, min_importance: float) -> None:
+    """Raise ``NoKnownColumnsError`` when rows carry less than ``min_importance`` (0-1) of the model's importance."""
+    if report.rows and report.importance_carried < min_importance:
+        raise NoKnownColumnsError(
+            f"The rows carry {report.importance_carried:.1%} of what the model's scores rest on, less than the "
+            f"{min_importance:.0%} that a score needs. Missing: {', '.join(report.missing[:10])}.",
+            importance_carried=report.importance_carried,
+            missing=list(report.missing),
+        )

@@ -1,0 +1,42 @@
+"""A fitted model on its way into the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from detector.core.model import DynamicAnomalyDetector
+from detector.store.versions import Lane, NewVersion, Origin
+
+
+def new_version(
+    detector: DynamicAnomalyDetector,
+    *,
+    origin: Origin,
+    parent: int | None = None,
+    lane: Lane = "main",
+    figures: Mapping[str, Any] | None = None,
+    content: bytes | None = None,
+) -> NewVersion:
+    """Return what the registry needs of a fitted model; ``content`` are its bytes where they are at hand already."""
+    return NewVersion(
+        content=detector.to_bytes() if content is None else content,
+        origin=origin,
+        rows=detector.rows_seen,
+        features=learned_features(detector),
+        contamination=float(detector.contamination),
+        cutoff=detector.cutoff,
+        parent=parent,
+        lane=lane,
+        figures=figures or {},
+    )
+
+
+def learned_features(detector: DynamicAnomalyDetector) -> tuple[str, ...]:
+    """Return the columns that take part in the model's scores."""
+    return tuple(feature.name for feature in detector.schema_.learned)
+
+
+def left_out(detector: DynamicAnomalyDetector) -> tuple[tuple[str, str], ...]:
+    """Return (column, reason) of the known columns that do not take part in scores."""
+    return tuple((feature.name, feature.reason) for feature in detector.schema_ if not feature.takes_part)

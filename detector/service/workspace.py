@@ -1,0 +1,226 @@
+"""A workspace: the settings, the database and the models of one installation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection, delete, insert
+
+from detector.core.model import DynamicAnomalyDetector
+from detector.durable import write_durably
+from detector.errors import ConflictError, InputError, ModelFileError, NotTrainedError
+from detector.service.api_probe import ApiProbe
+from detector.service.background import Background, mark_interrupted
+from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
+from detector.service.logs import MissingLog
+from detector.service.observing import Observations
+from detector.service.versioning import new_version
+from detector.settings import Settings
+from detector.store import audit, tables
+from detector.store.database import Database
+from detector.store.locks import file_lock
+from detector.store.registry import Registry
+from detector.store.versions import Alias, NewVersion, VersionInfo
+
+__all__ = ["CHAMPION", "Champion", "Workspace"]
+
+#: Age in seconds at which a half-written file can only be a dead process's.
+ABANDONED = 24 * 3600
+
+_log = structlog.get_logger(__name__)
+
+
+class Workspace:
+    """One installation. Open it once a process (``Workspace.open(Settings())``) and share it between threads.
+
+    Attributes
+    ----------
+    settings, database, registry
+        What the workspace was opened with, its database, and its model versions.
+    background : Background
+        The worker for long work.
+    api : ApiProbe
+        Tells whether the API answers.
+    missing_log : MissingLog
+        Warns of features that rows lack.
+    observations : Observations
+        Registers the new features of rows that were scored in memory.
+    notice : str or None
+        A sentence for people when something is wrong with the models on disk (a ``MODEL_PATH`` file that was refused).
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.registry = Registry(settings.versions_folder, database)
+        self.background = Background(database)
+        self.api = ApiProbe(settings.api_url)
+        self.missing_log = MissingLog()
+        self.observations = Observations()
+        self.notice: str | None = None
+        self._watch = ChampionWatch(self.registry)
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Workspace:
+        """Open the workspace that ``settings`` (by default: the environment) name, making or migrating it as needed.
+
+        A file at ``settings.champion_path`` becomes the champion when there is none yet.
+
+        Raises
+        ------
+        DatabaseError
+            When the database cannot be used.
+        """
+        settings = settings or Settings()
+        database = Database(settings.database_address)
+        database.migrate()
+        workspace = cls(settings, database)
+        mark_interrupted(database, datetime.now(UTC))
+        workspace._sweep()
+        workspace._import_champion()
+        return workspace
+
+    def close(self) -> None:
+        """Ask running jobs to stop and let go of the database."""
+        self.observations.close()
+        self.background.close()
+        self.database.close()
+
+    def champion(self) -> Champion | None:
+        """Return the champion, or ``None`` while nothing is trained. Follows a promotion elsewhere within 0.25 s."""
+        return self._watch.champion()
+
+    def detector(self, version: int) -> DynamicAnomalyDetector:
+        """Return the model of a version, from memory when it was used lately. Do not change it: others share it.
+
+        Raises
+        ------
+        NotFoundError, ModelFileError
+            When there is no such version, or its file is not the one that was registered.
+        """
+        return self._watch.detector(version)
+
+    def require_champion(self) -> Champion:
+        """Return the champion.
+
+        Raises
+        ------
+        NotTrainedError
+            When no model has been trained yet.
+        """
+        champion = self.champion()
+        if champion is None:
+            raise NotTrainedError("No model has been trained yet. Train one on a file, or load the sample data.")
+        return champion
+
+    def current_champion(self) -> Champion:
+        """Return the champion as the database has it now, not up to 0.25 s ago; raises ``NotTrainedError``."""
+        self._watch.look_again()
+        return self.require_champion()
+
+    def promote(
+        self,
+        new: NewVersion,
+        *,
+        actor: str,
+        expected_revision: int | None = None,
+        reason: str = "",
+        also: Callable[[Connection, int], None] | None = None,
+    ) -> VersionInfo:
+        """Register a model and make it champion in one transaction; the arguments are those of ``Registry.register``.
+
+        Raises
+        ------
+        ConflictError
+            When the champion alias has another revision than ``expected_revision`` by now; nothing is kept.
+        """
+        info = self.registry.register(
+            new, actor=actor, alias=CHAMPION, expected_revision=expected_revision, reason=reason, also=also
+        )
+        self._champion_moved()
+        return info
+
+    def move_champion(self, version: int, *, expected_revision: int | None, actor: str, reason: str) -> Alias:
+        """Make a registered version champion; raises ``NotFoundError``, ``ModelFileError`` or ``ConflictError``."""
+        self.detector(version)
+        alias = self.registry.move_alias(
+            CHAMPION, version, expected_revision=expected_revision, actor=actor, reason=reason
+        )
+        self._champion_moved()
+        return alias
+
+    def set_cutoff(self, cutoff: float | None, *, actor: str) -> None:
+        """Set the severity (0-100) above which rows are flagged.
+
+        ``None`` returns to what each model's contamination implies. No model is retrained.
+
+        Raises
+        ------
+        InputError
+            When the cutoff is not a severity.
+        """
+        if cutoff is not None and not 0 <= cutoff <= 100:
+            raise InputError(f"The cutoff is a severity between 0 and 100, not {cutoff}.")
+        with self.database.write() as connection:
+            connection.execute(delete(tables.preferences).where(tables.preferences.c.name == CUTOFF))
+            if cutoff is not None:
+                connection.execute(
+                    insert(tables.preferences).values(
+                        name=CUTOFF, value=float(cutoff), set_at=datetime.now(UTC), set_by=actor
+                    )
+                )
+            audit.record(connection, actor=actor, action="cutoff set", subject="cutoff", cutoff=cutoff)
+        self._watch.look_again()
+
+    def _champion_moved(self) -> None:
+        self._watch.look_again()
+        # Two processes that promote at once must not leave the older champion in the file: each writes what it finds.
+        with file_lock(self.settings.data_folder / "champion.lock"):
+            alias = self.registry.alias(CHAMPION)
+            if alias is None:
+                return
+            content = self.registry.get(alias.version)
+            path = self.settings.champion_path
+            try:
+                if not path.is_file() or path.read_bytes() != content:
+                    write_durably(path, content)
+            except OSError as error:
+                # The promotion stands; only the copy beside the registry is behind.
+                self.notice = (
+                    f"Version {alias.version} is champion, but {path.name} could not be written: {error.strerror}."
+                )
+                _log.error("the champion's file could not be written", file=path.name, error=error.strerror)
+
+    def _import_champion(self) -> None:
+        path = self.settings.champion_path
+        if self.registry.alias(CHAMPION) is not None or not path.is_file():
+            return
+        try:
+            content = path.read_bytes()
+            new = new_version(DynamicAnomalyDetector.from_bytes(content), origin="imported", content=content)
+            self.registry.register(new, actor="system", alias=CHAMPION, expected_revision=0, reason="MODEL_PATH")
+        except ConflictError:
+            # Another process opened the workspace at the same moment and has imported the same file.
+            return
+        except (ModelFileError, OSError) as error:
+            self.notice = f"The model file {path.name} was not loaded: {error}"
+            _log.error("the model file was refused", file=path.name, error=str(error))
+
+    def _sweep(self) -> None:
+        folders = [self.settings.data_folder / name for name in ("uploads", "runs", "previews", "exports")]
+        for folder in (*folders, self.settings.versions_folder):
+            for part in folder.glob("*.part"):
+                _remove_abandoned(part)
+
+
+def _remove_abandoned(part: Path) -> None:
+    try:
+        if time.time() - part.stat().st_mtime > ABANDONED:
+            part.unlink()
+    except FileNotFoundError:
+        # Its writer was alive after all, or another process swept first.
+        return

@@ -1,0 +1,99 @@
+"""Settings, read once from the environment.
+
+====================  =============================================================  ==================================
+variable              meaning                                                        default
+====================  =============================================================  ==================================
+DETECTOR_HOME         folder of the workspace: ``models/`` and ``data/`` lie in it   the working directory
+MODEL_PATH            where the champion is kept as a file of its own                models/anomaly_detector.joblib
+DATABASE_URL          SQLAlchemy address of the database                             SQLite in data/detector.db
+DETECTOR_<FIELD>      every other field below, in capitals                           see the field
+====================  =============================================================  ==================================
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a process of this package needs to know about its surroundings.
+
+    Fields can be given by name (``Settings(home=folder)``) or through the environment. Values that cannot be read raise
+    pydantic's ``ValidationError``, which names the field.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="DETECTOR_",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        env_ignore_empty=True,
+    )
+
+    home: Path = Field(default_factory=Path.cwd, description="Folder of the workspace.")
+    model_path: Path | None = Field(
+        default=None,
+        validation_alias=AliasChoices("MODEL_PATH", "DETECTOR_MODEL_PATH"),
+        description="File that holds the champion; models/anomaly_detector.joblib in the workspace when unset.",
+    )
+    database_url: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", "DETECTOR_DATABASE_URL"),
+        description="SQLAlchemy address; SQLite in the workspace when unset.",
+    )
+    api_host: str = Field(default="127.0.0.1", description="Address on which the API listens.")
+    api_port: int = Field(default=8000, ge=1, le=65535, description="Port of the API.")
+    dashboard_host: str = Field(default="127.0.0.1", description="Address on which the dashboard listens.")
+    dashboard_port: int = Field(default=8501, ge=1, le=65535, description="Port of the dashboard.")
+    api_address: str | None = Field(
+        default=None, description="Where the dashboard finds the API, when not on api_host and api_port."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    min_importance: float = Field(
+        default=0.02, ge=0, le=1, description="Rows that carry less of the model's importance than this are not scored."
+    )
+    max_upload_bytes: int = Field(default=200 * 1024**2, ge=1, description="Largest file the workspace takes.")
+    max_request_rows: int = Field(default=10_000, ge=1, description="Most rows in one request to the API.")
+    max_request_bytes: int = Field(default=10 * 1024**2, ge=1, description="Largest body of a request to the API.")
+    max_training_rows: int = Field(
+        default=2_000_000, ge=1, description="Rows of a file that training holds in memory; beyond, an even sample."
+    )
+    batch_rows: int = Field(default=65_536, ge=1, description="Rows that long work reads, scores and writes at a time.")
+
+    @field_validator("home", "model_path")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        """Keep meaning the same place when the program changes its working directory."""
+        return None if path is None else path.expanduser().absolute()
+
+    @property
+    def data_folder(self) -> Path:
+        """Folder of the database, the uploads and the runs."""
+        return self.home / "data"
+
+    @property
+    def versions_folder(self) -> Path:
+        """Folder of the immutable model versions."""
+        return self.home / "models" / "versions"
+
+    @property
+    def champion_path(self) -> Path:
+        """File that the champion is also written to, and imported from when no version exists."""
+        return self.model_path or self.home / "models" / "anomaly_detector.joblib"
+
+    @property
+    def database_address(self) -> str:
+        """SQLAlchemy address of the database."""
+        return self.database_url or f"sqlite:///{self.data_folder / 'detector.db'}"
+
+    @property
+    def api_url(self) -> str:
+        """Root address of the API, as seen from the dashboard."""
+        everywhere = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - an address to listen on is none to ask
+        host = everywhere.get(self.api_host, self.api_host)
+        return (self.api_address or f"http://{host}:{self.api_port}").rstrip("/")

@@ -1,0 +1,231 @@
+"""Immutable model versions, and the aliases that point at them.
+
+A version is a file named after its number and its SHA-256, and a row that is written in the transaction that took the
+number: numbers have no gaps, a row never lacks its file. An alias moves only from the revision that its mover had seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
+
+from detector.durable import write_durably
+from detector.errors import ConflictError, ModelFileError, NotFoundError
+from detector.store import audit, tables
+from detector.store.database import Database
+from detector.store.versions import Alias, Lane, NewVersion, VersionInfo
+
+
+class Registry:
+    """The model versions in ``folder``, with their rows in ``database``. Safe between threads and processes."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.database = database
+
+    def register(
+        self,
+        new: NewVersion,
+        *,
+        actor: str,
+        alias: str | None = None,
+        expected_revision: int | None = None,
+        reason: str = "",
+        also: Callable[[Connection, int], None] | None = None,
+    ) -> VersionInfo:
+        """Give ``new`` the next number, and in the same transaction point ``alias`` at it.
+
+        Parameters
+        ----------
+        new
+            The model and what is known of it.
+        actor
+            Who asked for it; written into the log.
+        alias
+            An alias to move to the new version.
+        expected_revision
+            The revision that the alias must still have, 0 when it must not exist yet; ``None`` moves it from anywhere.
+        reason
+            Why, for the log.
+        also
+            What else stands or falls with the version; called with the transaction and the number.
+
+        Raises
+        ------
+        ConflictError
+            When the alias has another revision by now. Nothing is kept.
+        """
+        digest = sha256(new.content).hexdigest()
+        with self.database.write() as connection:
+            if alias is not None:
+                _require_revision(connection, alias, expected_revision)
+            number = 1 + (connection.scalar(select(func.max(tables.versions.c.number))) or 0)
+            path = self.folder / f"{number}-{digest[:12]}.joblib"
+            write_durably(path, new.content)
+            try:
+                info = _insert(connection, new, path.name, actor)
+                if alias is not None:
+                    _move(connection, alias, number, actor, reason or new.origin)
+                if also is not None:
+                    also(connection, number)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        return info
+
+    def get(self, version: int) -> bytes:
+        """Return the bytes of a version, checked against the SHA-256 that was written down when it was registered.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such version.
+        ModelFileError
+            When its file is missing or was changed.
+        """
+        with self.database.read() as connection:
+            row = _row(connection, version)
+        path: Path = self.folder / row["file"]
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ModelFileError(
+                f"The file of version {version} cannot be read. Restore models/versions/{row['file']} from a backup.",
+                version=version,
+            ) from error
+        if sha256(content).hexdigest() != row["sha256"]:
+            raise ModelFileError(
+                f"The file of version {version} is not the one that was registered: its SHA-256 differs. "
+                f"Restore models/versions/{row['file']} from a backup.",
+                version=version,
+            )
+        return content
+
+    def info(self, version: int) -> VersionInfo:
+        """Return what is known of a version; raises ``NotFoundError``."""
+        with self.database.read() as connection:
+            return _info(_row(connection, version))
+
+    def list(self, *, lane: Lane | None = None) -> tuple[VersionInfo, ...]:
+        """Return the versions, newest first, of all lanes or of one."""
+        query = select(tables.versions).order_by(tables.versions.c.number.desc())
+        if lane is not None:
+            query = query.where(tables.versions.c.lane == lane)
+        with self.database.read() as connection:
+            return tuple(_info(row) for row in connection.execute(query).mappings())
+
+    def alias(self, name: str) -> Alias | None:
+        """Return where an alias points, or ``None`` when it was never set."""
+        with self.database.read() as connection:
+            return find_alias(connection, name)
+
+    def move_alias(
+        self, name: str, version: int, *, expected_revision: int | None, actor: str, reason: str = ""
+    ) -> Alias:
+        """Point an alias at a version.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such version.
+        ConflictError
+            When the alias has another revision than ``expected_revision`` by now (``None`` moves it from anywhere).
+        """
+        with self.database.write() as connection:
+            _row(connection, version)
+            _require_revision(connection, name, expected_revision)
+            return _move(connection, name, version, actor, reason)
+
+
+def find_alias(connection: Connection, name: str) -> Alias | None:
+    """Return where an alias points, read in the caller's transaction."""
+    row = connection.execute(select(tables.aliases).where(tables.aliases.c.name == name)).mappings().one_or_none()
+    return None if row is None else Alias(**row)
+
+
+def _insert(connection: Connection, new: NewVersion, file: str, actor: str) -> VersionInfo:
+    if new.parent is not None:
+        _row(connection, new.parent)
+    number, digest = int(file.partition("-")[0]), sha256(new.content).hexdigest()
+    connection.execute(
+        insert(tables.versions).values(
+            number=number,
+            sha256=digest,
+            file=file,
+            size=len(new.content),
+            created_at=datetime.now(UTC),
+            created_by=actor,
+            parent=new.parent,
+            origin=new.origin,
+            lane=new.lane,
+            rows=new.rows,
+            features=list(new.features),
+            contamination=new.contamination,
+            cutoff=new.cutoff,
+            figures=dict(new.figures),
+        )
+    )
+    audit.record(
+        connection,
+        actor=actor,
+        action=f"version {new.origin}",
+        subject=f"version {number}",
+        sha256=digest,
+        parent=new.parent,
+        rows=new.rows,
+    )
+    return _info(_row(connection, number))
+
+
+def _row(connection: Connection, version: int) -> RowMapping:
+    query = select(tables.versions).where(tables.versions.c.number == version)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise NotFoundError(f"There is no version {version}.", version=version)
+    return row
+
+
+def _info(row: RowMapping) -> VersionInfo:
+    values: dict[str, Any] = {name: value for name, value in row.items() if name != "file"}
+    return VersionInfo(**values | {"features": tuple(row["features"])})
+
+
+def _require_revision(connection: Connection, name: str, expected: int | None) -> None:
+    if expected is None:
+        return
+    found = find_alias(connection, name)
+    revision = 0 if found is None else found.revision
+    if revision != expected:
+        raise ConflictError(
+            f"The {name} has changed in the meantime"
+            + (f": it is version {found.version} now. Look again and decide anew." if found else "."),
+            alias=name,
+            version=found.version if found else None,
+            revision=revision,
+            expected_revision=expected,
+        )
+
+
+def _move(connection: Connection, name: str, version: int, actor: str, reason: str) -> Alias:
+    before = find_alias(connection, name)
+    moved = Alias(name, version, before.revision + 1 if before else 1, datetime.now(UTC), actor)
+    values = {"version": version, "revision": moved.revision, "moved_at": moved.moved_at, "moved_by": actor}
+    if before is None:
+        connection.execute(insert(tables.aliases).values(name=name, **values))
+    else:
+        connection.execute(update(tables.aliases).where(tables.aliases.c.name == name).values(**values))
+    audit.record(
+        connection,
+        actor=actor,
+        action=f"{name} moved",
+        subject=f"version {version}",
+        before=before.version if before else None,
+        revision=moved.revision,
+        reason=reason,
+    )
+    return moved

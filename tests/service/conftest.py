@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.service import training, uploads
+from detector.service.training import TrainParameters, TrainResult
+from detector.service.uploads import Upload
+from detector.service.workspace import Workspace
+from detector.settings import Settings
+
+PARAMETERS = TrainParameters(n_estimators=20, contamination=0.1)
+
+
+def transactions(rows: int = 300, seed: int = 0) -> pd.DataFrame:
+    """Ordinary card payments over ten days, and one in twenty that is far too dear and comes at night."""
+    random = np.random.default_rng(seed)
+    odd = random.random(rows) < 0.05
+    hour = np.where(odd, 3, random.integers(8, 22, rows))
+    day = np.sort(random.integers(1, 11, rows))
+    return pd.DataFrame(
+        {
+            "amount": np.where(odd, 5_000.0, random.gamma(3.0, 10.0, rows)).round(2),
+            "items": random.integers(1, 6, rows),
+            "country": random.choice(["DE", "FR", "IT"], rows),
+            "at": [f"2026-03-{d:02d}T{h:02d}:15:00" for d, h in zip(day, hour, strict=True)],
+        }
+    )
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    return frame.to_csv(index=False).encode()
+
+
+@pytest.fixture
+def open_workspace(tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
+    opened: list[Workspace] = []
+
+    def open_one(**given: object) -> Workspace:
+        # Nobody listens on port 9, so the API is down and says so at once.
+        workspace = Workspace.open(Settings(**({"home": tmp_path, "api_port": 9} | given)))
+        opened.append(workspace)
+        return workspace
+
+    yield open_one
+    for workspace in opened:
+        workspace.close()
+
+
+@pytest.fixture
+def ws(open_workspace: Callable[..., Workspace]) -> Workspace:
+    return open_workspace()
+
+
+@pytest.fixture
+def trained(ws: Workspace) -> TrainResult:
+    return training.train_rows(ws, transactions(), PARAMETERS, actor="ada")
+
+
+@pytest.fixture
+def give(ws: Workspace) -> Callable[..., Upload]:
+    def give(frame: pd.DataFrame, name: str = "march.csv") -> Upload:
+        return uploads.receive(ws, name, csv(frame), actor="ada")
+
+    return give

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from detector.service import logs, scoring
+from detector.service.training import TrainResult
+from detector.service.workspace import Workspace
+from tests.service.conftest import transactions
+
+
+@pytest.fixture(autouse=True)
+def json_logs() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def test_logs_are_json_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure_logs("INFO")
+    log = structlog.get_logger()
+    log.debug("quiet")
+    log.info("loud", rows=3)
+    caught = capsys.readouterr()
+    assert caught.out == ""
+    (line,) = lines(caught.err)
+    assert (line["event"], line["rows"], line["level"]) == ("loud", 3, "info")
+
+
+def test_a_missing_feature_is_logged_once_with_what_stands_in_for_it(
+    ws: Workspace, trained: TrainResult, caught: Callable[[], list[dict[str, object]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(logs, "monotonic", lambda: now[0])
+    frame = transactions(10).drop(columns="country")
+    for _ in range(3):
+        scoring.score_rows(ws, frame)
+    (line,) = caught()
+    assert line["event"] == "features missing"
+    assert line["version"] == 1
+    assert line["defaults"] in ({"country": "DE"}, {"country": "FR"}, {"country": "IT"})
+    now[0] += logs.QUIET
+    scoring.score_rows(ws, frame)
+    assert len(caught()) == 2
+
+
+def test_rows_that_carry_everything_are_not_logged(
+    ws: Workspace, trained: TrainResult, caught: Callable[[], list[dict[str, object]]]
+) -> None:
+    scoring.score_rows(ws, transactions(10))
+    assert caught() == []
+
+
+@pytest.fixture
+def caught() -> Iterator[Callable[[], list[dict[str, object]]]]:
+    with structlog.testing.capture_logs() as entries:
+        yield lambda: [dict(entry) for entry in entries if entry["log_level"] == "warning"]
