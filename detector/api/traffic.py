@@ -1,0 +1,122 @@
+"""What goes through: request ids, one JSON line for each request, and the latest requests for the dashboard.
+
+Nothing of a request's content is kept: method, route as it is documented (never the path as sent), status and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import secrets
+import sys
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from time import perf_counter, time
+from typing import Any, NamedTuple
+
+import orjson
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from detector.api.problems import REQUEST_ID
+
+#: How many requests are remembered.
+REMEMBERED = 200
+#: Seconds for which lines are collected before they are written in one go.
+COLLECT = 0.1
+
+_CALLER_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+class Answered(NamedTuple):
+    """A request that was answered: when it came (seconds since 1970, UTC), what it was, and how long it took."""
+
+    at: float
+    method: str
+    route: str
+    status: int
+    milliseconds: float
+    request_id: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the request as plain values, the time as ISO 8601."""
+        return self._asdict() | {"at": datetime.fromtimestamp(self.at, UTC).isoformat()}
+
+
+class Traffic:
+    """The latest requests of this process, and the lines that are still to be written."""
+
+    def __init__(self, *, logged: bool = True) -> None:
+        self.total = 0
+        self._logged = logged
+        self._latest: deque[Answered] = deque(maxlen=REMEMBERED)
+        self._lines: list[Answered] = []
+
+    def note(self, answered: Answered) -> None:
+        """Remember a request; its line is written within a tenth of a second. Call it on the event loop."""
+        self.total += 1
+        self._latest.append(answered)
+        if self._logged:
+            if not self._lines:
+                asyncio.get_running_loop().call_later(COLLECT, self.write)
+            self._lines.append(answered)
+
+    def write(self) -> None:
+        """Write the lines collected until now, in the form of this package's other logs."""
+        lines, self._lines = self._lines, []
+        if lines:
+            text = b"\n".join([_rendered(answered) for answered in lines])
+            structlog.BytesLogger(sys.stderr.buffer).msg(text)
+
+    def latest(self) -> Iterator[dict[str, Any]]:
+        """Yield the latest requests, newest first."""
+        for answered in reversed(tuple(self._latest)):
+            yield answered.to_dict()
+
+
+class TrafficMiddleware:
+    """Gives each request an id (the caller's ``X-Request-ID`` when it is one), returns it, and notes the request."""
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+        self.app = app
+        self._traffic = traffic
+        self._prefix = secrets.token_hex(6)
+        self._numbers = itertools.count(1)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and note it when it is answered."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, at = perf_counter(), time()
+        request_id = self._request_id(scope)
+        scope[REQUEST_ID] = request_id
+        header = (b"x-request-id", request_id.encode())
+        status = 500
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"].append(header)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            milliseconds = round((perf_counter() - started) * 1e3, 3)
+            self._traffic.note(Answered(at, scope["method"], route, status, milliseconds, request_id))
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id" and _CALLER_ID.fullmatch(value):
+                return str(value, "ascii")
+        return f"{self._prefix}-{next(self._numbers):x}"
+
+
+def _rendered(answered: Answered) -> bytes:
+    line = answered.to_dict()
+    return orjson.dumps({"event": "request", "level": "info", "timestamp": line.pop("at"), **line})

@@ -1,0 +1,48 @@
+import pytest
+from fastapi.testclient import TestClient
+
+from detector.api import create_app
+from detector.service.training import train_rows
+from detector.service.workspace import Workspace
+from detector.settings import Settings
+from tests.api.samples import transactions
+
+
+def settings_in(folder, **fields):
+    return Settings(home=folder, model_path=None, database_url=None, **fields)
+
+
+@pytest.fixture
+def open_workspace(tmp_path):
+    """Open workspaces over one folder, and close them at the end."""
+    opened = []
+
+    def open_one(**fields):
+        opened.append(Workspace.open(settings_in(tmp_path, **fields)))
+        return opened[-1]
+
+    yield open_one
+    for workspace in opened:
+        workspace.close()
+
+
+@pytest.fixture
+def empty_client(open_workspace):
+    """The API over a workspace in which nothing was trained."""
+    with TestClient(create_app(open_workspace())) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A workspace with a model, for tests that change nothing in it."""
+    workspace = Workspace.open(settings_in(tmp_path_factory.mktemp("home"), max_request_rows=200))
+    train_rows(workspace, transactions(400), actor="test")
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture(scope="module")
+def client(trained):
+    with TestClient(create_app(trained)) as client:
+        yield client
