@@ -1,0 +1,31 @@
+"""The dashboard: page configuration, navigation, status strip."""
+
+import streamlit as st
+
+st.set_page_config(page_title="Anomaly detection", page_icon=":material/monitoring:", layout="wide")
+
+# Pages lie one folder deeper than Streamlit's own discovery of pages/ looks, which would run them without this frame.
+page = st.navigation(
+    {
+        "Work": [
+            st.Page("pages/work/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page("pages/work/score.py", title="Score", icon=":material/query_stats:"),
+        ],
+        "Detector": [
+            st.Page("pages/detector/train.py", title="Train", icon=":material/model_training:"),
+            st.Page("pages/detector/update.py", title="Update", icon=":material/sync:"),
+            st.Page("pages/detector/drift_demo.py", title="Drift demo", icon=":material/play_circle:"),
+        ],
+        "System": [st.Page("pages/system/api.py", title="API", icon=":material/api:")],
+    }
+)
+
+# The first visitor of a new process sees the frame while the libraries load.
+with st.spinner("Opening the workspace"):
+    from detector.ui.frame import api_process, status_strip, told_in_words
+
+with told_in_words():
+    api_process()
+    with st.sidebar:
+        status_strip()
+    page.run()

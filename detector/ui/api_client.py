@@ -1,0 +1,143 @@
+"""What the API page needs: a request and its answer, an example for each endpoint, the same as curl and as Python."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pprint import pformat
+from time import perf_counter
+from typing import Any
+from urllib.parse import urlsplit
+
+TIMEOUT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One documented endpoint: what it does, an example body where it takes one, its parameters in the query."""
+
+    method: str
+    path: str
+    summary: str
+    example: Mapping[str, Any] | None
+    query: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Method and path, as they stand in the documentation."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def changes_the_model(self) -> bool:
+        """Whether sending it makes a new version that answers from then on."""
+        return self.path in {"/train", "/update"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the status (0 when nothing answered), how long it took, and the body as text."""
+
+    status: int
+    seconds: float
+    text: str
+
+    @property
+    def answered(self) -> bool:
+        """Whether a server answered at all."""
+        return self.status > 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the request succeeded."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """Return the body as plain values, or ``None`` when it is not JSON."""
+        try:
+            return json.loads(self.text)
+        except ValueError:
+            return None
+
+
+def send(root: str, method: str, path: str, body: str | None = None, *, timeout: float = TIMEOUT_SECONDS) -> Answer:
+    """Send one request to the API at ``root``; a server that cannot be reached is an answer with status 0."""
+    address = urlsplit(root)
+    kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+    connection = kind(address.hostname or "127.0.0.1", address.port, timeout=timeout)
+    begun = perf_counter()
+    try:
+        connection.request(
+            method,
+            address.path + path,
+            body=None if body is None else body.encode(),
+            headers={} if body is None else {"Content-Type": "application/json"},
+        )
+        response = connection.getresponse()
+        text = response.read().decode("utf-8", "replace")
+        return Answer(response.status, perf_counter() - begun, text)
+    except (OSError, HTTPException) as error:
+        return Answer(0, perf_counter() - begun, str(error) or type(error).__name__)
+    finally:
+        connection.close()
+
+
+def endpoints(document: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+    """Return the endpoints of an OpenAPI document, each with an example body around ``row``."""
+    found = []
+    for path, methods in document.get("paths", {}).items():
+        for method, told in methods.items():
+            if method in {"get", "post", "put", "delete", "patch"}:
+                takes_body = "requestBody" in told
+                summary = str(told.get("description") or told.get("summary") or "")
+                query = tuple(str(one["name"]) for one in told.get("parameters", ()) if one.get("in") == "query")
+                example = example_body(path, row) if takes_body else None
+                found.append(Endpoint(method.upper(), path, summary, example, query))
+    return tuple(found)
+
+
+def example_body(path: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body for ``path`` made from one row: training takes many rows, one prediction takes one."""
+    if path == "/predict":
+        return {"data": dict(row)}
+    if path == "/train":
+        return {"transactions": [_varied(row, step) for step in range(20)]}
+    return {"transactions": [_varied(row, step) for step in range(2)]}
+
+
+def as_curl(root: str, endpoint: Endpoint, path: str, body: str | None) -> str:
+    """Return the request as a command for a shell."""
+    words = ["curl", "-sS"]
+    if endpoint.method != "GET":
+        words += ["-X", endpoint.method]
+    line = shlex.join([*words, root + path])
+    if body is None:
+        return line
+    return f"{line} \\\n  -H 'Content-Type: application/json' \\\n  -d {shlex.quote(body)}"
+
+
+def as_python(root: str, endpoint: Endpoint, path: str, body: str | None) -> str:
+    """Return the request as a Python script that needs only ``requests``."""
+    arguments = f'"{root}{path}"' + (", json=body" if body is not None else "") + ", timeout=30"
+    script = "import requests\n\n"
+    if body is not None:
+        script += f"body = {_literal(body)}\n"
+    return script + (
+        f"answer = requests.{endpoint.method.lower()}({arguments})\nanswer.raise_for_status()\nprint(answer.json())\n"
+    )
+
+
+def _varied(row: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """Return the row with its numbers moved a little, so that an example of many rows is not one row repeated."""
+    return {
+        name: round(value * (1 + 0.05 * step), 4) if isinstance(value, float) else value for name, value in row.items()
+    }
+
+
+def _literal(body: str) -> str:
+    try:
+        return pformat(json.loads(body), width=88, sort_dicts=False)
+    except ValueError:
+        return repr(body)

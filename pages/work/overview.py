@@ -1,0 +1,89 @@
+"""Overview: how much was flagged, when, and for which reasons."""
+
+import streamlit as st
+
+from detector.service import overview, runs
+from detector.ui.charts import flagged_per_period, ranked_bars
+from detector.ui.first_steps import model_needed
+from detector.ui.frame import opening
+from detector.ui.numbers import age, count, day_label, percent, plural
+from detector.ui.runs_list import runs_list, score_again
+from detector.ui.states import nothing_yet
+from detector.ui.theme import CONFIG
+from detector.ui.work import follow
+
+ws = opening("Overview", "What was scored, what was flagged, and why.")
+follow(ws, "overview", "sample")
+model_needed(
+    ws, "overview", "There is no model yet. Train one on your own file, or see flagged transactions within a minute."
+)
+
+now = overview.overview(ws)
+if now.latest_run is None:
+    if nothing_yet("A model is trained, but nothing has been scored with it yet.", "Score a file", key="overview"):
+        st.switch_page("pages/work/score.py")
+    st.stop()
+
+latest = now.latest_run
+if latest.stale and score_again(ws, latest, key="overview"):
+    st.switch_page("pages/work/score.py")
+
+periods = now.flagged_per_period
+figures = st.columns(5)
+days = len(periods) > 2
+figures[0].metric(
+    "Flagged, open",
+    count(now.open_flagged),
+    help="Flagged rows of the newest run of each file. The line: flagged rows each day.",
+    chart_data=[flagged for _, _, flagged in periods] if days else None,
+    delta_color="off",
+)
+figures[1].metric(
+    "Flagged share",
+    percent(now.flagged_share),
+    help="Of all rows scored. The line: the share each day.",
+    chart_data=[flagged / rows for _, rows, flagged in periods if rows] if days else None,
+    delta_color="off",
+)
+figures[2].metric(
+    "Rows scored",
+    count(now.rows_scored),
+    help=f"In {plural(now.runs, 'run')}. The line: rows each day.",
+    chart_data=[rows for _, rows, _ in periods] if days else None,
+    delta_color="off",
+)
+figures[3].metric("Flagged today", count(now.flagged_today), help="Flagged rows of the runs made today, in UTC.")
+figures[4].metric("Drifted columns", count(now.drifted_columns), help="New, missing or retyped in the newest run.")
+
+if st.button("Review flagged rows", type="primary", key="overview_review", icon=":material/arrow_forward:"):
+    st.switch_page("pages/work/score.py", query_params={"run": str(latest.id)})
+
+left, right = st.columns([3, 2], gap="large")
+with left:
+    st.subheader("Flagged per day", anchor=False)
+    if periods:
+        st.plotly_chart(
+            flagged_per_period(
+                [day_label(day) for day, _, _ in periods], [n for _, n, _ in periods], [n for _, _, n in periods]
+            ),
+            config=CONFIG,
+            key="overview_periods",
+            alt="Flagged rows per day",
+        )
+    else:
+        st.caption("No scored file has a time column, so nothing can be shown by day.")
+with right:
+    st.subheader("Most frequent reasons", anchor=False)
+    if now.reasons:
+        st.plotly_chart(
+            ranked_bars([name for name, _ in now.reasons[:8]], [n for _, n in now.reasons[:8]], axis="Flagged rows"),
+            config=CONFIG,
+            key="overview_reasons",
+            alt="Columns that most often made a row stand out",
+        )
+    else:
+        st.caption("No flagged rows yet.")
+
+st.subheader("Runs", anchor=False)
+runs_list(runs.list_runs(ws, limit=20), key="overview")
+st.caption(f"Newest run {age(latest.created_at)}.")

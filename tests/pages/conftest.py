@@ -1,0 +1,103 @@
+"""The real application over a workspace in a temporary folder, driven without a browser."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from detector.service import jobs, uploads
+from detector.service.scoring import score_file
+from detector.service.training import train_file
+from detector.service.workspace import Workspace
+from detector.synthetic import sample_files
+
+APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture(scope="session")
+def files() -> dict[str, bytes]:
+    """The five weeks of the sample data, 400 rows each."""
+    return sample_files(rows=400)
+
+
+@pytest.fixture
+def app(tmp_path, monkeypatch) -> Iterator[AppTest]:
+    """The application, not run yet, over an empty workspace; no API answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = probe.getsockname()[1]
+    monkeypatch.setenv("DETECTOR_HOME", str(tmp_path))
+    monkeypatch.setenv("DETECTOR_API_ADDRESS", f"http://127.0.0.1:{nobody}")
+    monkeypatch.chdir(APP.parent)
+    st.cache_resource.clear()
+    yield AppTest.from_file(str(APP), default_timeout=60)
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def ws(app) -> Workspace:
+    """The workspace that the pages use."""
+    from detector.ui.frame import workspace
+
+    return workspace()
+
+
+@pytest.fixture
+def trained(ws, files) -> Workspace:
+    """The workspace with week 1 learned and scored."""
+    week = uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test")
+    train_file(ws, week.id, actor="test")
+    score_file(ws, week.id, actor="test")
+    return ws
+
+
+@pytest.fixture
+def finish(ws):
+    """Return a function that waits for the newest job and shows the page again."""
+
+    def wait(at: AppTest) -> AppTest:
+        job = jobs.latest_job(ws)
+        assert job is not None
+        assert jobs.wait_for_job(ws, job.id, 60).is_over
+        # The first run finds the job over and begins the page anew; the second is what a person then sees.
+        at.run()
+        return at.run()
+
+    return wait
+
+
+@pytest.fixture
+def held(ws):
+    """Return a function that begins a job of a kind and holds it half-way until the test is over."""
+    let_go = threading.Event()
+
+    def hold(kind: str) -> str:
+        def work(progress):
+            while not let_go.wait(0.02):
+                progress(2_000, 4_000, "Reading the file")
+            return {}
+
+        job = ws.background.submit(kind, {}, "test", work)
+        # Progress reaches the database with the next heartbeat.
+        while jobs.get_job(ws, job).done_rows == 0:
+            let_go.wait(0.05)
+        return job
+
+    yield hold
+    let_go.set()
+
+
+@pytest.fixture
+def upload(files):
+    """Return a function that puts a file into the page's uploader."""
+
+    def put(at: AppTest, name: str, content: bytes | None = None) -> AppTest:
+        body = files[name] if content is None else content
+        at.file_uploader[0].set_value((name, body, "application/octet-stream"))
+        return at.run()
+
+    return put
