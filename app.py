@@ -1,8 +1,13 @@
 """The dashboard: page configuration, navigation, status strip."""
 
+from pathlib import Path
+
 import streamlit as st
 
-st.set_page_config(page_title="Anomaly detection", page_icon=":material/monitoring:", layout="wide")
+# A picture of our own: for one of Streamlit's icons the browser would ask a font server elsewhere.
+ICON = Path(__file__).with_name("detector") / "ui" / "icon.png"
+
+st.set_page_config(page_title="Anomaly detection", page_icon=ICON, layout="wide")
 
 # Pages lie one folder deeper than Streamlit's own discovery of pages/ looks, which would run them without this frame.
 page = st.navigation(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from detector.core.encoding import CategoryCodes, encode
 from detector.core.forest import Encoded
+from detector.core.inference import infer_kind, is_absent
 from detector.core.missing import column_is_missing
 from detector.core.reading import Reading, read_column
 from detector.core.report import AlignmentReport, CellProblem, ColumnFinding, ColumnStatus
@@ -23,6 +24,8 @@ __all__ = ["Aligned", "Aligner", "AlignmentReport", "CellProblem", "ColumnFindin
 
 #: So many rows with a value are needed to say that a column has changed its type, rather than that cells are bad.
 ROWS_FOR_RETYPED = 20
+#: Values of a new column that are looked at to tell its kind.
+VALUES_LOOKED_AT = 1_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +92,7 @@ class Aligner:
                 for row in reading.unreadable[:PROBLEMS_SHOWN].tolist()
             ]
             findings.append(self.arrived(feature, reading.kind_found, reading.present, int(reading.absent.sum()), bad))
-        findings += self.others(frame.columns, len(frame))
+        findings += self.others(frame.columns, len(frame), frame)
         first = tuple(sorted(cells, key=lambda cell: cell.row)[:PROBLEMS_SHOWN])
         report = AlignmentReport(len(frame), tuple(findings), unseen, first, total, self.carries(carried))
         return Aligned(matrix, carried, report)
@@ -132,16 +135,20 @@ class Aligner:
         default = default_text(self.statistics[feature.name])
         return ColumnFinding(feature.name, "partly missing", feature.kind, found, lacking, text, default)
 
-    def others(self, names: Iterable[str], rows: int) -> list[ColumnFinding]:
-        """Return the findings for columns that take no part in scores: new, waiting to be learned, or left out."""
+    def others(self, names: Iterable[str], rows: int, frame: pd.DataFrame | None = None) -> list[ColumnFinding]:
+        """Return the findings for columns that take no part in scores: new, waiting to be learned, or left out.
+
+        With the ``frame`` that holds them, new columns get the kind that they came as.
+        """
         findings = []
         for name in names:
             feature = self.schema.by_name.get(name)
             if feature is None:
                 text = "New to the model: rows are scored by the columns that it knows, and an update learns this one."
-                findings.append(ColumnFinding(name, "new", None, None, rows, text))
+                findings.append(ColumnFinding(name, "new", None, _kind_of_new(frame, name), rows, text))
             elif feature.status in ("observed", "retired"):
-                findings.append(ColumnFinding(name, "new", feature.kind, None, rows, feature.reason))
+                found = _kind_of_new(frame, name)
+                findings.append(ColumnFinding(name, "new", feature.kind, found, rows, feature.reason))
             elif feature.status == "left out":
                 findings.append(ColumnFinding(name, "left out", feature.kind, None, 0, feature.reason))
         return findings
@@ -157,6 +164,14 @@ _ONE = {"numeric": "a number", "categorical": "a text", "boolean": "a yes or no"
 def is_retyped(reading: Reading) -> bool:
     """Return whether a column is of another type, rather than that some of its cells are bad."""
     return reading.present >= ROWS_FOR_RETYPED and len(reading.unreadable) > 0.5 * reading.present
+
+
+def _kind_of_new(frame: pd.DataFrame | None, name: str) -> Kind | None:
+    """Return what the first values of a column look like; ``None`` without any value."""
+    if frame is None:
+        return None
+    present = np.flatnonzero(~is_absent(frame[name]))[:VALUES_LOOKED_AT]
+    return infer_kind(frame[name].iloc[present]) if len(present) else None
 
 
 def _set_aside(feature: Feature, reading: Reading) -> ColumnFinding:

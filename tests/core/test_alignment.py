@@ -153,6 +153,31 @@ def test_no_rows_align_to_no_rows(model: DynamicAnomalyDetector) -> None:
     assert result.report.unreadable == ()
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([None, 1.5], "numeric"),
+        (["red", "blue"], "categorical"),
+        ([None, "2024-03-04 10:00"], "datetime"),
+        ([True, False], "boolean"),
+        ([["a"], {}], "categorical"),
+        ([None, None], None),
+    ],
+)
+def test_a_new_column_is_told_with_the_kind_that_it_came_as(
+    model: DynamicAnomalyDetector, values: list[Any], kind: str | None
+) -> None:
+    found = finding(aligned(model, payments(40).assign(colour=pd.Series(values * 20, dtype=object))).report, "colour")
+    assert (found.status, found.kind, found.kind_found, found.rows_affected) == ("new", None, kind, 40)
+
+
+def test_a_registered_column_is_told_with_its_kind_and_the_one_that_it_came_as() -> None:
+    observed = DynamicAnomalyDetector(n_estimators=5, random_state=1).fit(payments())
+    observed.observe(payments(3).assign(colour=1.0))
+    found = finding(aligned(observed, payments(5).assign(colour="red")).report, "colour")
+    assert (found.status, found.kind, found.kind_found) == ("new", "numeric", "categorical")
+
+
 # ---------------------------------------------------------------- other types
 
 

@@ -58,6 +58,8 @@ def test_rows_that_carry_everything_are_not_logged(
 
 
 @pytest.fixture
-def caught() -> Iterator[Callable[[], list[dict[str, object]]]]:
+def caught(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[str, object]]]]:
+    # A program that ran in this process before may have set the module's own logger up for good.
+    monkeypatch.setattr(logs, "_log", structlog.get_logger())
     with structlog.testing.capture_logs() as entries:
         yield lambda: [dict(entry) for entry in entries if entry["log_level"] == "warning"]

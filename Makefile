@@ -1,0 +1,73 @@
+# Everything a person or a machine runs here. `make` alone lists it.
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first of these that really runs, is new enough, and can make an environment. A name on the PATH proves nothing:
+# version managers put stand-ins there, and Debian packages Python without ensurepip.
+FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python python3.14; do \
+	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo "$$python"; exit; fi; done
+# Quiet, and without the question whether pip itself is new.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint types contracts browser bench sample clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: $(VENV)/.run ## install what is needed, then serve the dashboard (8501) and the API (8000)
+	@exec $(BIN)/python -m detector serve $(ARGS)
+
+test: $(VENV)/.test ## install what the tests need, then run all of them but the browser's
+	$(BIN)/python -m pytest -m "not browser" $(ARGS)
+
+lint: $(VENV)/.test ## check style and form
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test ## check types, strictly
+	$(BIN)/mypy
+
+contracts: $(VENV)/.test ## check that imports point down only
+	$(BIN)/lint-imports
+
+browser: $(VENV)/.test ## drive the real pages in Chromium
+	$(BIN)/python -m pytest -m browser $(ARGS)
+
+bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files for the drift benchmark
+	$(BIN)/python -m benchmarks.forest
+	$(BIN)/python -m benchmarks.serving
+	$(if $(DATA),$(BIN)/python -m benchmarks.drift --data $(DATA),@echo "Without DATA=folder, benchmarks.drift is left out.")
+
+sample: $(VENV)/.run ## write the sample data again
+	$(BIN)/python -m detector sample --out sample_data
+
+clean: ## remove the environment and all caches; models and data stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov
+	find . -type d -name __pycache__ -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@python=$$($(FIND_PYTHON)); \
+	if [ -z "$$python" ]; then \
+		echo "Python 3.11 or newer is needed, with its venv module; none was found." \
+			"Install it, or name one: make run PYTHON=/path/to/python3" >&2; exit 1; fi; \
+	echo "Making $(VENV) with $$("$$python" --version)."; \
+	"$$python" -m venv $(VENV)
+
+# A stamp is written last, so an installation that broke off is taken up again, and a finished one costs nothing.
+$(VENV)/.run: requirements.txt | $(BIN)/python
+	@echo "Installing requirements.txt; this takes a few minutes the first time."
+	@$(PIP) -r requirements.txt
+	@echo "Compiling; this takes half a minute, once."
+	@$(BIN)/python -c "import detector"
+	@touch $@
+
+$(VENV)/.test: requirements.txt requirements-test.txt | $(BIN)/python
+	@echo "Installing requirements-test.txt; this takes a few minutes the first time."
+	@$(PIP) -r requirements-test.txt
+	@touch $@
+
+$(VENV)/.bench: requirements.txt requirements-bench.txt | $(BIN)/python
+	@echo "Installing requirements-bench.txt; this takes a few minutes the first time."
+	@$(PIP) -r requirements-bench.txt
+	@touch $@
