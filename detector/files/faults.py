@@ -51,12 +51,21 @@ class Faults:
         self.total += total
 
     def error(self, name: str, advice: str) -> InputError:
-        """Return the error that names the file, the number of problems, the first of them, and what to do."""
+        """Return the error that names the file, the number of problems, the first of them, and what to do.
+
+        Its detail ``can_set_aside`` tells it from errors that no other way of treating rows would heal.
+        """
         first = self._found[0]
         many = "1 problem" if self.total == 1 else f"{self.total:,} problems"
         place = where(first)
         begin = f"{place}: " if place else ""
-        return InputError(f"{name} has {many}. {begin}{first.message} {advice}", self._found, self.total, file=name)
+        return InputError(
+            f"{name} has {many}. {begin}{first.message} {advice}",
+            self._found,
+            self.total,
+            file=name,
+            can_set_aside=True,
+        )
 
 
 def aside_frame(rows: Iterable[BadRow]) -> pd.DataFrame:

@@ -26,6 +26,8 @@ SILENCE = timedelta(seconds=20)
 
 Work = Callable[[Progress], Mapping[str, Any]]
 
+_STOPPED = "The work was stopped. Nothing was changed."
+
 _log = structlog.get_logger(__name__)
 
 
@@ -42,7 +44,7 @@ class _Task:
     def progress(self, done_rows: int, total_rows: int | None, message: str) -> None:
         self.done_rows, self.total_rows, self.message = done_rows, total_rows, message
         if self.cancel.is_set():
-            raise Cancelled("The work was stopped. Nothing was changed.")
+            raise Cancelled(_STOPPED)
 
 
 class Background:
@@ -91,10 +93,20 @@ class Background:
         return task.id
 
     def cancel(self, job_id: str) -> None:
-        """Ask a job of this process to stop at its next batch."""
+        """Ask a job to stop: one that waits for its turn is over at once, one that runs stops at its next batch."""
+        mine, now = tables.jobs.c.id == job_id, datetime.now(UTC)
+        with self._database.write() as connection:
+            connection.execute(update(tables.jobs).where(mine).values(cancel_asked=True))
+            withdrawn = connection.execute(
+                update(tables.jobs)
+                .where(mine, tables.jobs.c.state == "queued")
+                .values(state="cancelled", finished_at=now, message=_STOPPED, error=Cancelled(_STOPPED).to_dict())
+            )
         task = self._tasks.get(job_id)
         if task is not None:
             task.cancel.set()
+            if withdrawn.rowcount:
+                task.over.set()
 
     def wait(self, job_id: str, timeout: float | None = None) -> bool:
         """Wait until a job of this process is over; ``False`` when ``timeout`` seconds were not enough."""
@@ -120,7 +132,8 @@ class Background:
                 task.over.set()
 
     def _work(self, task: _Task) -> None:
-        self._write(task, state="running")
+        if not self._begin(task):
+            return
         try:
             task.progress(0, None, "Starting")
             result = task.work(task.progress)
@@ -138,6 +151,21 @@ class Background:
             self._end(task, "failed", error=unexpected.to_dict() | {"code": "internal_error"})
         else:
             self._end(task, "done", result=dict(result), message="Done")
+
+    def _begin(self, task: _Task) -> bool:
+        """Write down that a job runs; ``False`` when it was cancelled while it waited."""
+        if task.over.is_set():
+            return False
+        waiting = (tables.jobs.c.id == task.id, tables.jobs.c.state == "queued")
+        try:
+            with self._database.write() as connection:
+                begun = connection.execute(
+                    update(tables.jobs).where(*waiting).values(state="running", heartbeat_at=datetime.now(UTC))
+                )
+                return bool(begun.rowcount)
+        except SQLAlchemyError as error:
+            _log.error("the state of a job could not be written", job=task.id, exc_info=error)
+            return True
 
     def _end(self, task: _Task, state: str, **values: Any) -> None:
         self._write(task, state=state, finished_at=datetime.now(UTC), **values)

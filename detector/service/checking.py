@@ -24,6 +24,8 @@ from detector.store import tables
 EXAMPLES = 3
 #: Fewer rows make a poor model.
 FEW_ROWS = 100
+#: A greater share of faulty rows speaks against the way the file is read rather than against the rows.
+MANY_SET_ASIDE = 0.1
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class FileCheck:
     """What a file holds.
 
     ``notes``: what was recognised or assumed; ``warnings``: what a person should look at; both in sentences.
-    ``duplicates``: rows that repeat an earlier one in every column.
+    ``duplicates``: rows that repeat an earlier one in every column. ``rows`` is without the ``set_aside`` faulty ones.
     """
 
     name: str
@@ -63,6 +65,7 @@ class FileCheck:
     duplicates: int
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    set_aside: int
 
 
 def check(
@@ -74,11 +77,13 @@ def check(
     delimiter: str | None = None,
     decimal: Literal[".", ","] | None = None,
     day_first: bool | None = None,
+    set_aside: bool | None = None,
     progress: Progress = no_progress,
 ) -> FileCheck:
     """Read the whole upload once and say what is in it.
 
-    The options are remembered with the upload: training, scoring and updating read it the same way.
+    The options are remembered with the upload: training, scoring and updating read it the same way. With ``set_aside``
+    faulty rows are set aside instead of refusing the file; :func:`~detector.service.rejected.rejected_rows` gives them.
 
     Raises
     ------
@@ -96,6 +101,7 @@ def check(
         delimiter=delimiter or known.delimiter,
         decimal=decimal or known.decimal,
         day_first=known.day_first if day_first is None else day_first,
+        on_error=known.on_error if set_aside is None else "quarantine" if set_aside else "refuse",
     )
     source = replace(source, options=options)
     found = check_source(source, ws.settings.batch_rows, progress)
@@ -141,7 +147,8 @@ def check_source(source: Source, batch_rows: int, progress: Progress) -> FileChe
         columns=columns,
         duplicates=repeated,
         notes=tuple(table.notes),
-        warnings=_warnings(rows, repeated, columns),
+        warnings=_warnings(rows, table.set_aside, repeated, columns),
+        set_aside=table.set_aside,
     )
 
 
@@ -176,9 +183,14 @@ def _findings(frame: pd.DataFrame) -> dict[str, Finding]:
     return findings
 
 
-def _warnings(rows: int, duplicates: int, columns: tuple[ColumnCheck, ...]) -> tuple[str, ...]:
+def _warnings(rows: int, set_aside: int, duplicates: int, columns: tuple[ColumnCheck, ...]) -> tuple[str, ...]:
     warnings = []
-    if rows == 0:
+    share = set_aside / max(rows + set_aside, 1)
+    if share > MANY_SET_ASIDE:
+        warnings.append(f"{share:.0%} of the rows were set aside: is the file read the right way?")
+    if rows == 0 and set_aside:
+        warnings.append("No row is left.")
+    elif rows == 0:
         warnings.append("The file has a header and no rows.")
     elif rows < FEW_ROWS:
         warnings.append(f"Only {rows} rows: a model of so few is a rough one.")
@@ -204,6 +216,8 @@ def _listed(names: list[str]) -> str:
 
 def _remember(ws: Workspace, upload_id: str, options: ReadOptions) -> None:
     told = {name: getattr(options, name) for name in ("sheet", "encoding", "delimiter", "decimal", "day_first")}
-    chosen = {name: value for name, value in told.items() if value is not None}
+    chosen: dict[str, object] = {name: value for name, value in told.items() if value is not None}
+    if options.on_error == "quarantine":
+        chosen["on_error"] = options.on_error
     with ws.database.write() as connection:
         connection.execute(update(tables.uploads).where(tables.uploads.c.id == upload_id).values(options=chosen))

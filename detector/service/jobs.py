@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
 from detector.service import demo, scoring, training, updating
@@ -97,12 +97,11 @@ def latest_job(ws: Workspace, kind: JobKind | None = None) -> Job | None:
 
 
 def cancel_job(ws: Workspace, job_id: str, *, actor: str) -> Job:
-    """Ask a job to stop; it does at its next batch. A job that is over stays as it is."""
+    """Ask a job to stop: at once while it waits for its turn, else at its next batch. One that is over stays so."""
     job = get_job(ws, job_id)
     if job.is_over:
         return job
     with ws.database.write() as connection:
-        connection.execute(update(tables.jobs).where(tables.jobs.c.id == job_id).values(cancel_asked=True))
         audit.record(connection, actor=actor, action="job cancelled", subject=f"job {job_id}")
     ws.background.cancel(job_id)
     return get_job(ws, job_id)

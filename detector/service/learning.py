@@ -9,6 +9,7 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError
 from detector.files import Table
 from detector.service.progress import Progress
+from detector.service.rejected import nothing_left
 from detector.service.sources import EvenSample, told_batches
 from detector.service.tally import require_known
 from detector.service.versioning import learned_features
@@ -17,11 +18,12 @@ from detector.service.workspace import Champion, Workspace
 
 @dataclass(frozen=True)
 class Learned:
-    """An updated model, the rows that it learned from, and how they fitted its base."""
+    """An updated model, the rows that it learned from, how they fitted its base, and the faulty ones set aside."""
 
     detector: DynamicAnomalyDetector
     rows: int
     report: AlignmentReport
+    set_aside: int = 0
 
 
 def learn_table(
@@ -47,8 +49,8 @@ def learn_table(
         if sample is not None:
             sample.add(batch)
     if report is None or rows == 0:
-        raise InputError(f"{table.name} has a header and no rows; there is nothing to learn from.")
-    return Learned(detector, rows, report)
+        raise InputError(nothing_left(table, "learn from"))
+    return Learned(detector, rows, report, table.set_aside)
 
 
 def as_registered(ws: Workspace, champion: Champion) -> DynamicAnomalyDetector:

@@ -36,7 +36,7 @@ class UpdatePreview:
     ``mean_shift``: mean severity after minus before, in points. ``rank_correlation``: Spearman's, -1 to 1. The
     flagged shares (0-1) and histograms are of the same rows, scored before and after, at the champion's cutoff.
     ``report`` is an ``AlignmentReport.to_dict()`` over the whole file. ``stale``: the champion has changed since,
-    accepting will fail.
+    accepting will fail. ``set_aside``: faulty rows of the upload that took no part, beside ``rows``.
     """
 
     token: str
@@ -55,6 +55,8 @@ class UpdatePreview:
     histogram_before: Histogram
     histogram_after: Histogram
     stale: bool
+    set_aside: int
+    upload_id: str
 
 
 def preview_update(
@@ -86,6 +88,7 @@ def preview_update(
     figures = {
         "name": table.name,
         "rows": learned.rows,
+        "set_aside": learned.set_aside,
         "report": learned.report.to_dict(),
         "columns_to_learn": new_features(champion.detector, learned.detector),
         **compared.to_dict(),
@@ -132,6 +135,8 @@ def get_preview(ws: Workspace, token: str) -> UpdatePreview:
         report=figures["report"],
         columns_to_learn=tuple(figures["columns_to_learn"]),
         stale=champion is None or champion.version != row["base_version"],
+        set_aside=figures.get("set_aside", 0),
+        upload_id=row["upload"],
         **{field.name: getattr(compared, field.name) for field in fields(Comparison)},
     )
 

@@ -49,6 +49,11 @@ class Run:
     sha256: str | None
     stale: bool
 
+    @property
+    def set_aside(self) -> int:
+        """Faulty rows of the file that were not scored, beside ``rows``."""
+        return int(self.report.get("rows_set_aside", 0))
+
 
 def list_runs(ws: Workspace, *, limit: int = 100) -> tuple[Run, ...]:
     """Return the newest runs first."""
@@ -74,8 +79,8 @@ def run_rows(
 ) -> pd.DataFrame:
     """Return one page of a run's rows, at most 200.
 
-    The index, named ``row``, counts the file's data rows from 1. The file's own columns come first, then ``score``
-    (0-1), ``severity`` (0-100), ``flagged``, ``version`` and ``cutoff``.
+    The index, named ``row``, counts the scored rows of the file from 1. The file's own columns come first, then
+    ``score`` (0-1), ``severity`` (0-100), ``flagged``, ``version`` and ``cutoff``.
 
     Raises
     ------

@@ -17,6 +17,7 @@ from detector.errors import InputError
 from detector.files import ScoredWriter
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
+from detector.service.rejected import write_rejected
 from detector.service.runs import Run, keep_run, runs_folder
 from detector.service.sources import path_source, told_batches, upload_source
 from detector.service.tally import ScoredTally
@@ -37,7 +38,8 @@ class SchemaVerdict:
 
     ``state``: ``matches`` (all columns as known), ``handled`` (differences that the detector deals with) or ``blocked``
     (less than ``settings.min_importance`` of what the model's scores rest on). ``report`` is an
-    ``AlignmentReport.to_dict()`` over the first ``rows_looked_at`` rows. ``sentence`` says it in words.
+    ``AlignmentReport.to_dict()`` over the first ``rows_looked_at`` rows. ``sentence`` says it in words. ``rows``: of
+    the whole file, without the ``set_aside`` faulty ones.
     """
 
     state: Literal["matches", "handled", "blocked"]
@@ -45,11 +47,13 @@ class SchemaVerdict:
     report: Mapping[str, Any]
     sentence: str
     rows_looked_at: int
+    rows: int
+    set_aside: int
 
 
 @dataclass(frozen=True)
 class ScoredSummary:
-    """A file scored on disk: where it went and its figures."""
+    """A file scored on disk: where it went and its figures; ``set_aside`` faulty rows are not among its ``rows``."""
 
     path: Path
     version: int
@@ -58,6 +62,7 @@ class ScoredSummary:
     flagged: int
     report: Mapping[str, Any]
     histogram: Histogram
+    set_aside: int
 
 
 def score_rows(ws: Workspace, rows: Rows, *, explain: bool = False) -> tuple[Champion, ScoreResult, Explanation | None]:
@@ -91,7 +96,7 @@ def verdict(ws: Workspace, upload_id: str) -> SchemaVerdict:
     table = upload_source(ws, upload_id).open(champion.detector)
     report = champion.detector.alignment(table.sample(LOOKED_AT))
     state, sentence = _judged(report, champion, ws.settings.min_importance)
-    return SchemaVerdict(state, champion.version, report.to_dict(), sentence, report.rows)
+    return SchemaVerdict(state, champion.version, report.to_dict(), sentence, report.rows, table.rows, table.set_aside)
 
 
 def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress = no_progress) -> Run:
@@ -111,7 +116,7 @@ def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress 
     champion = ws.require_champion()
     source = upload_source(ws, upload_id)
     table = source.open(champion.detector, progress=progress)
-    tally = ScoredTally(champion, ws.settings.min_importance)
+    tally = ScoredTally(champion, ws.settings.min_importance, table.set_aside)
     with RunWriter(runs_folder(ws)) as writer:
         for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
             writer.write(batch, tally.score(batch))
@@ -125,10 +130,13 @@ def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress 
         )
 
 
-def score_path(ws: Workspace, path: Path, out: Path, *, progress: Progress = no_progress) -> ScoredSummary:
+def score_path(
+    ws: Workspace, path: Path, out: Path, *, progress: Progress = no_progress, set_aside: Path | None = None
+) -> ScoredSummary:
     """Score a file into another file, in bounded memory; keeps no run.
 
-    ``out`` is written as CSV or Parquet by its suffix, and appears only when it is complete.
+    ``out`` is written as CSV or Parquet by its suffix, and appears only when it is complete. With ``set_aside`` faulty
+    rows go to that CSV file, before any is scored, instead of refusing the whole.
 
     Raises
     ------
@@ -139,7 +147,9 @@ def score_path(ws: Workspace, path: Path, out: Path, *, progress: Progress = no_
     if out.suffix.lower() not in formats:
         raise InputError(f"The result is written as .csv or .parquet; {out.name} ends in neither.")
     champion = ws.require_champion()
-    table = path_source(path).open(champion.detector, progress=progress)
+    table = path_source(path, set_aside=set_aside is not None).open(champion.detector, progress=progress)
+    if set_aside is not None:
+        write_rejected(table, set_aside)
     tally = ScoredTally(champion, ws.settings.min_importance)
     names = own_names([column.name for column in table.columns])
     with ScoredWriter(out, formats[out.suffix.lower()]) as writer:
@@ -157,6 +167,7 @@ def score_path(ws: Workspace, path: Path, out: Path, *, progress: Progress = no_
         flagged=tally.flagged,
         report=tally.report_dict(),
         histogram=tally.histogram,
+        set_aside=table.set_aside,
     )
 
 

@@ -29,6 +29,25 @@ class Source:
     upload_id: str | None = None
     sha256: str | None = None
 
+    @property
+    def sets_aside(self) -> bool:
+        """Whether faulty rows are set aside instead of refusing the file."""
+        return self.options.on_error == "quarantine"
+
+    def options_for(self, detector: DynamicAnomalyDetector | None) -> ReadOptions:
+        """Return how the file is read, with what a model knows about its columns."""
+        if detector is None:
+            return self.options
+        features = tuple(detector.schema_)
+        return replace(
+            self.options,
+            expected_columns=tuple(feature.name for feature in features),
+            text_columns=tuple(feature.name for feature in features if feature.kind == "categorical"),
+            numeric_columns=tuple(
+                feature.name for feature in features if feature.kind == "numeric" and feature.takes_part
+            ),
+        )
+
     def open(self, detector: DynamicAnomalyDetector | None = None, *, progress: Progress = no_progress) -> Table:
         """Open the file, reading it once; a model's columns help to recognise headers and to keep codes as text.
 
@@ -39,17 +58,7 @@ class Source:
         Cancelled
             When ``progress`` raised it.
         """
-        options = self.options
-        if detector is not None:
-            features = tuple(detector.schema_)
-            options = replace(
-                options,
-                expected_columns=tuple(feature.name for feature in features),
-                text_columns=tuple(feature.name for feature in features if feature.kind == "categorical"),
-                numeric_columns=tuple(
-                    feature.name for feature in features if feature.kind == "numeric" and feature.takes_part
-                ),
-            )
+        options = self.options_for(detector)
 
         def told(done_rows: int, total_rows: int | None, message: str) -> None:
             progress(done_rows, total_rows, f"{message} {self.name}")
@@ -71,11 +80,14 @@ def upload_source(ws: Workspace, upload_id: str) -> Source:
     return Source(path, row["name"], ReadOptions(**row["options"], limits=limits), row["id"], row["sha256"])
 
 
-def path_source(path: Path) -> Source:
-    """Return the source of a file on disk, without the limits of uploads; raises ``NotFoundError``."""
+def path_source(path: Path, *, set_aside: bool = False) -> Source:
+    """Return the source of a file on disk, without the limits of uploads; raises ``NotFoundError``.
+
+    ``set_aside``: faulty rows are set aside instead of refusing the file.
+    """
     if not path.is_file():
         raise NotFoundError(f"There is no file {path}.")
-    return Source(path, path.name, ReadOptions(limits=UNLIMITED))
+    return Source(path, path.name, ReadOptions(limits=UNLIMITED, on_error="quarantine" if set_aside else "refuse"))
 
 
 def uploads_folder(ws: Workspace) -> Path:

@@ -24,10 +24,14 @@ MOST_DAYS = 3_660
 
 
 class ScoredTally:
-    """Counts what one champion says about one file. Batches come in the order of the file."""
+    """Counts what one champion says about one file, of which ``set_aside`` rows are not scored.
 
-    def __init__(self, champion: Champion, min_importance: float) -> None:
+    Batches come in the order of the file.
+    """
+
+    def __init__(self, champion: Champion, min_importance: float, set_aside: int = 0) -> None:
         self.champion = champion
+        self.set_aside = set_aside
         self.rows = 0
         self.flagged = 0
         self.histogram = Histogram.empty()
@@ -80,8 +84,9 @@ class ScoredTally:
         )
 
     def report_dict(self) -> dict[str, Any]:
-        """Return the alignment report over all batches as plain values."""
-        return {} if self.report is None else self.report.to_dict()
+        """Return the alignment report over all batches as plain values, and the rows set aside if there are any."""
+        report = {} if self.report is None else self.report.to_dict()
+        return report | {"rows_set_aside": self.set_aside} if self.set_aside else report
 
     def reasons(self) -> tuple[tuple[str, int], ...]:
         """Return (column, rows): what contributed most to the most severe flagged rows, most frequent first."""

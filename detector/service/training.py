@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
+from detector.service.rejected import nothing_left, set_aside_note, write_rejected
 from detector.service.sources import EvenSample, Source, path_source, told_batches, upload_source
 from detector.service.versioning import learned_features, left_out, new_version
 from detector.service.workspace import Workspace
@@ -54,7 +55,8 @@ class TrainResult:
     ``features``: columns learned; ``left_out``: (column, reason) of those that were not. ``score_histogram`` and
     ``flagged_shares`` ({contamination in %: share of rows flagged, 0-1}) are measured on ``held_out_rows`` rows, a
     random fifth (at most 20,000), by a model fitted without them; the champion itself is fitted on all rows. With
-    fewer than 50 rows nothing is held out, and both are empty.
+    fewer than 50 rows nothing is held out, and both are empty. ``set_aside``: faulty rows of the upload ``upload_id``
+    (``None`` for other files and rows in memory) that took no part, beside ``rows``.
     """
 
     version: int
@@ -66,6 +68,8 @@ class TrainResult:
     flagged_shares: Mapping[float, float]
     held_out_rows: int
     parameters: TrainParameters
+    set_aside: int = 0
+    upload_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -123,9 +127,14 @@ def train_path(
     *,
     actor: str,
     progress: Progress = no_progress,
+    set_aside: Path | None = None,
 ) -> TrainResult:
-    """Train on a file where it lies (for the command line) and make the new version champion; as :func:`train_file`."""
-    return train_source(ws, path_source(path), parameters, roles, actor=actor, progress=progress)
+    """Train on a file where it lies (for the command line) and make the new version champion; as :func:`train_file`.
+
+    With ``set_aside`` faulty rows go to that CSV file, before the training, instead of refusing the whole.
+    """
+    source = path_source(path, set_aside=set_aside is not None)
+    return train_source(ws, source, parameters, roles, actor=actor, progress=progress, set_aside=set_aside)
 
 
 def train_result(ws: Workspace, version: int) -> TrainResult | None:
@@ -150,6 +159,8 @@ def train_result(ws: Workspace, version: int) -> TrainResult | None:
         flagged_shares={float(share): flagged for share, flagged in told["flagged_shares"].items()},
         held_out_rows=told["held_out_rows"],
         parameters=TrainParameters(**told["parameters"]),
+        set_aside=info.figures.get("set_aside", 0),
+        upload_id=info.figures.get("upload"),
     )
 
 
@@ -162,9 +173,12 @@ def train_source(
     actor: str,
     progress: Progress,
     origin: Origin = "trained",
+    set_aside: Path | None = None,
 ) -> TrainResult:
     """Train on a file, wherever it lies; what :func:`train_file` and :func:`train_path` have in common."""
     table = source.open(progress=progress)
+    if set_aside is not None:
+        write_rejected(table, set_aside)
     sample = EvenSample(ws.settings.max_training_rows, seed=(parameters or TrainParameters()).random_state)
     rows = 0
     for batch in told_batches(table, ws.settings.batch_rows, progress, f"Reading {table.name}"):
@@ -172,11 +186,14 @@ def train_source(
         rows += len(batch)
     frame = sample.frame()
     if frame is None:
-        raise InputError(f"{table.name} has a header and no rows; there is nothing to learn from.")
+        raise InputError(nothing_left(table, "learn from"))
     notes = list(table.notes)
+    if told := set_aside_note(table):
+        notes.append(told)
     if len(frame) < rows:
         notes.append(f"The model was fitted on an even sample of {len(frame):,} of the {rows:,} rows.")
-    return fit_and_promote(
+    figures = {"sha256": source.sha256, "file": table.name, "upload": source.upload_id, "set_aside": table.set_aside}
+    result = fit_and_promote(
         ws,
         frame,
         parameters,
@@ -184,9 +201,10 @@ def train_source(
         actor=actor,
         progress=progress,
         notes=notes,
-        figures={"sha256": source.sha256, "file": table.name},
+        figures=figures,
         origin=origin,
     )
+    return replace(result, set_aside=table.set_aside, upload_id=source.upload_id)
 
 
 def fit_and_promote(

@@ -14,6 +14,7 @@ from detector.errors import ConflictError, InputError, NotFoundError
 from detector.service.learning import Learned, as_registered, learn_table, new_features
 from detector.service.previewing import UpdatePreview, accept_update, get_preview, preview_update, reject_update
 from detector.service.progress import Progress, no_progress
+from detector.service.rejected import write_rejected
 from detector.service.sources import path_source
 from detector.service.tally import require_known
 from detector.service.versioning import learned_features, new_version
@@ -39,11 +40,15 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """A finished update: the new champion, the rows it learned from, the features it now knows."""
+    """A finished update: the new champion, the rows it learned from, the features it now knows.
+
+    ``set_aside``: faulty rows of a file that took no part, beside ``rows``.
+    """
 
     version: int
     rows: int
     features: tuple[str, ...]
+    set_aside: int = 0
 
 
 def update_rows(
@@ -68,11 +73,20 @@ def update_rows(
     return _update(ws, learn, actor)
 
 
-def update_path(ws: Workspace, path: Path, *, actor: str, progress: Progress = no_progress) -> UpdateResult:
-    """Update the champion with a file where it lies (for the command line); raises as :func:`update_rows`."""
+def update_path(
+    ws: Workspace, path: Path, *, actor: str, progress: Progress = no_progress, set_aside: Path | None = None
+) -> UpdateResult:
+    """Update the champion with a file where it lies (for the command line); raises as :func:`update_rows`.
+
+    With ``set_aside`` faulty rows go to that CSV file, before the update, instead of refusing the whole.
+    """
+    source = path_source(path, set_aside=set_aside is not None)
 
     def learn(champion: Champion) -> Learned:
-        return learn_table(ws, champion, path_source(path).open(champion.detector, progress=progress), progress)
+        table = source.open(champion.detector, progress=progress)
+        if set_aside is not None:
+            write_rejected(table, set_aside)
+        return learn_table(ws, champion, table, progress)
 
     return _update(ws, learn, actor)
 
@@ -119,6 +133,7 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
             figures={
                 "update": {
                     "rows": learned.rows,
+                    "set_aside": learned.set_aside,
                     "report": learned.report.to_dict(),
                     "columns_to_learn": new_features(champion.detector, learned.detector),
                 }
@@ -130,5 +145,5 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
             if attempt == ATTEMPTS - 1:
                 raise
             continue
-        return UpdateResult(info.number, learned.rows, learned_features(learned.detector))
+        return UpdateResult(info.number, learned.rows, learned_features(learned.detector), learned.set_aside)
     raise ConflictError("Others kept changing the champion while this update was made. Try again.")

@@ -15,11 +15,12 @@ from sqlalchemy import RowMapping, insert, select
 from detector.durable import flush_folder
 from detector.errors import NotFoundError, UnusableFileError, excerpt
 from detector.service.checking import ColumnCheck, FileCheck, check
+from detector.service.rejected import rejected_rows
 from detector.service.sources import uploads_folder
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
-__all__ = ["ColumnCheck", "FileCheck", "Upload", "check", "get_upload", "receive"]
+__all__ = ["ColumnCheck", "FileCheck", "Upload", "check", "get_upload", "receive", "rejected_rows"]
 
 #: Bytes that are copied at a time.
 BLOCK = 1 << 20

@@ -18,6 +18,8 @@ from detector.ui.states import error_panel, escaped
 ENCODINGS = {"Recognise": None, "UTF-8": "utf-8", "UTF-16": "utf-16", "Windows-1252": "cp1252", "Latin-1": "latin-1"}
 DECIMALS = {"Recognise": None, "Point, as in 1,234.5": ".", "Comma, as in 1.234,5": ","}
 DAYS = {"Recognise": None, "Day first, 31/12/2026": True, "Month first, 12/31/2026": False}
+#: What to do about rows that cannot be read.
+FAULTY_ROWS = {"Refuse the file": False, "Set them aside": True}
 DELIMITERS = {"Recognise": None, "Comma": ",", "Semicolon": ";", "Tab": "\t", "Bar": "|"}
 
 
@@ -77,6 +79,12 @@ def reading(page: str) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if value is not None}
 
 
+def read_setting_aside(page: str) -> None:
+    """Ask for the file of ``page`` to be read again, as before but with its faulty rows set aside."""
+    st.session_state[f"{page}_reading"] = st.session_state.get(f"{page}_reading", {}) | {"set_aside": True}
+    st.session_state[f"{page}_faulty"] = next(name for name, aside in FAULTY_ROWS.items() if aside)
+
+
 def let_go(page: str) -> None:
     """Forget the file of ``page``, so that another can be chosen."""
     st.session_state.pop(f"{page}_upload", None)
@@ -95,6 +103,7 @@ def _file_line(page: str, file: Upload) -> None:
                 "delimiter": DELIMITERS[st.selectbox("Delimiter", list(DELIMITERS), key=f"{page}_delimiter")],
                 "decimal": DECIMALS[st.selectbox("Decimal mark", list(DECIMALS), key=f"{page}_decimal")],
                 "day_first": DAYS[st.selectbox("Dates", list(DAYS), key=f"{page}_dates")],
+                "set_aside": FAULTY_ROWS[st.selectbox("Faulty rows", list(FAULTY_ROWS), key=f"{page}_faulty")],
                 "sheet": st.text_input("Excel sheet", placeholder="the first one", key=f"{page}_sheet") or None,
             }
             if st.form_submit_button("Read again", key=f"{page}_reread"):

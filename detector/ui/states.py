@@ -62,7 +62,9 @@ def stale(sentence: str, action: str, *, key: str) -> bool:
         return st.button(action, key=f"{key}_renew")
 
 
-def error_panel(title: str, error: DetectorError | Mapping[str, Any]) -> None:
+def error_panel(
+    title: str, error: DetectorError | Mapping[str, Any], way_out: Callable[[], None] | None = None
+) -> None:
     """Show what failed, where, and what to do; the technical detail is folded away.
 
     Parameters
@@ -71,6 +73,8 @@ def error_panel(title: str, error: DetectorError | Mapping[str, Any]) -> None:
         What failed, as a person would say it: ``"This file cannot be read"``.
     error
         The error itself, or what its ``to_dict`` gave when it was kept in the database.
+    way_out
+        Shows what can be pressed to go on, below the advice.
     """
     told = error.to_dict() if isinstance(error, DetectorError) else dict(error)
     code = str(told.get("code", "unexpected"))
@@ -93,6 +97,8 @@ def error_panel(title: str, error: DetectorError | Mapping[str, Any]) -> None:
         if total > len(problems):
             st.caption(f"The first {count(len(problems))} of {count(total)} places are shown.")
     st.markdown(ADVICE.get(code, _OTHER_ADVICE))
+    if way_out is not None:
+        way_out()
     with st.expander("Technical detail"):
         st.code(json.dumps(told, indent=2, default=str, ensure_ascii=False), language="json", wrap_lines=True)
 

@@ -9,9 +9,10 @@ from detector.service import scoring
 from detector.service.scoring import SchemaVerdict
 from detector.service.uploads import Upload
 from detector.service.workspace import Workspace
+from detector.ui.faulty_rows import set_aside_line, unreadable_file
 from detector.ui.files import file_check, reading
 from detector.ui.numbers import plural
-from detector.ui.states import error_panel, escaped
+from detector.ui.states import escaped
 
 
 def verdict_on(ws: Workspace, page: str, file: Upload) -> SchemaVerdict | None:
@@ -25,10 +26,12 @@ def verdict_on(ws: Workspace, page: str, file: Upload) -> SchemaVerdict | None:
                 file_check(ws, page, file)
             verdict = scoring.verdict(ws, file.id)
     except DetectorError as error:
-        error_panel("This file cannot be read", error)
+        unreadable_file(page, error)
         return None
+    set_aside_line(ws, page, file.id, file.name, verdict.rows, verdict.set_aside, verdict.version)
     if verdict.rows_looked_at == 0:
-        st.error("**This file has no rows.** It holds column names and nothing else.", icon=":material/block:")
+        why = "All were set aside." if verdict.set_aside else "It holds column names and nothing else."
+        st.error(f"**This file has no rows.** {why}", icon=":material/block:")
         return None
     told = escaped(verdict.sentence)
     if verdict.state == "matches":

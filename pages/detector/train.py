@@ -6,11 +6,11 @@ import streamlit as st
 
 from detector.errors import DetectorError
 from detector.service import training
+from detector.ui.faulty_rows import set_aside_line, unreadable_file
 from detector.ui.files import chosen_file, file_check, let_go
 from detector.ui.first_steps import offer_sample
 from detector.ui.frame import opening
 from detector.ui.numbers import age, plural
-from detector.ui.states import error_panel
 from detector.ui.tables import column_roles
 from detector.ui.training_form import check_summary, parameters_form, training_result
 from detector.ui.work import follow, forget, start
@@ -36,6 +36,7 @@ if upload is None:
         st.caption(f"It was made by an update {age(champion.created_at)} and has seen {plural(champion.rows, 'row')}.")
     else:
         training_result(result, champion.cutoff)
+        set_aside_line(ws, "train", result.upload_id, "training.csv", None, result.set_aside)
         if st.button("Score a file", type="primary", key="train_to_score", icon=":material/arrow_forward:"):
             st.switch_page("pages/work/score.py")
     st.stop()
@@ -43,8 +44,9 @@ if upload is None:
 try:
     check = file_check(ws, "train", upload)
 except DetectorError as error:
-    error_panel("This file cannot be read", error)
+    unreadable_file("train", error)
     st.stop()
+set_aside_line(ws, "train", upload.id, upload.name, check.rows, check.set_aside)
 check_summary(check)
 
 with st.form("train_form", border=False):

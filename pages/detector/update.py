@@ -4,6 +4,7 @@ import streamlit as st
 
 from detector.errors import DetectorError
 from detector.service import updating
+from detector.ui.faulty_rows import set_aside_line
 from detector.ui.files import chosen_file, let_go
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import actor, opening
@@ -44,6 +45,7 @@ if preview is not None:
         if accepted or rejected:
             let_go("update")
             st.rerun()
+    set_aside_line(ws, "update", preview.upload_id, preview.name, preview.rows, preview.set_aside, preview.base_version)
     preview_panel(preview)
     st.stop()
 

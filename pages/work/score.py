@@ -5,6 +5,7 @@ import streamlit as st
 from detector.service import runs
 from detector.ui.charts import flagged_per_period, severity_histogram
 from detector.ui.downloads import run_downloads
+from detector.ui.faulty_rows import set_aside_line
 from detector.ui.files import chosen_file, let_go
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import opening
@@ -70,6 +71,7 @@ figures[2].metric("Flagged share", percent(run.flagged / run.rows if run.rows el
 figures[3].metric("Cutoff", severity(run.cutoff), help="Rows with a severity above this are flagged.")
 figures[4].metric("Version", run.version, help=f"Scored {age(run.created_at)} by {run.actor}.")
 
+set_aside_line(ws, "score", run.upload_id, run.name, run.rows, run.set_aside, run.version)
 left, right = st.columns(2, gap="large")
 with left:
     st.markdown("**How severe the rows are**")

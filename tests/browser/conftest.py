@@ -55,7 +55,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("home")
     environment = os.environ | {"DETECTOR_HOME": str(home), "DETECTOR_API_PORT": str(api)}
     environment.pop("DETECTOR_API_ADDRESS", None)
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.headless", "true"]
+    command = [sys.executable, "-m", "detector.dashboard", "run", "app.py", "--server.headless", "true"]
     command += ["--server.port", str(dashboard), "--server.address", "127.0.0.1"]
     with (
         (home / "server.log").open("wb") as log,

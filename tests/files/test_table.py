@@ -114,6 +114,15 @@ def test_rows_set_aside_carry_their_text(tmp_path: Path) -> None:
     assert aside["reason"].tolist()[2] == '"four" is not a number that can be used.'
 
 
+def test_an_error_tells_whether_setting_rows_aside_would_heal_it(tmp_path: Path) -> None:
+    path = tmp_path / "stored"
+    for content, heals in ((b"a,b\n1,2\n1,2,3\n", True), (b"a,a\n1,2\n", False), (b'a;b\n"1,234";2\n', False)):
+        path.write_bytes(content)
+        with pytest.raises(InputError) as caught:
+            open_table(path)
+        assert caught.value.details.get("can_set_aside", False) is heals
+
+
 def test_warming_up_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
 

@@ -150,10 +150,30 @@ def test_a_queued_job_that_is_cancelled_never_begins(ws: Workspace, held: Held) 
     second = Held()
     waiting = ws.background.submit("train", {}, "ada", second)
     assert jobs.get_job(ws, waiting).state == "queued"
-    jobs.cancel_job(ws, waiting, actor="ada")
+    cancelled = jobs.cancel_job(ws, waiting, actor="ada")
+    assert cancelled.state == "cancelled"
+    assert cancelled.finished_at is not None
+    assert cancelled.error is not None
+    assert cancelled.error["code"] == "cancelled"
+    assert ws.background.wait(waiting, 0), "nobody waits for the job that runs before it"
     held.go_on.set()
     assert jobs.wait_for_job(ws, first, LONG).state == "done"
-    assert jobs.wait_for_job(ws, waiting, LONG).state == "cancelled"
+    last = ws.background.submit("train", {}, "ada", lambda progress: {})
+    assert jobs.wait_for_job(ws, last, LONG).state == "done"
+    assert jobs.get_job(ws, waiting) == cancelled
+    assert not second.began.is_set()
+
+
+def test_a_queued_job_that_another_process_cancels_never_begins(
+    open_workspace: Callable[..., Workspace], held: Held
+) -> None:
+    here, there = open_workspace(), open_workspace()
+    here.background.submit("train", {}, "ada", held)
+    second = Held()
+    waiting = here.background.submit("train", {}, "ada", second)
+    assert jobs.cancel_job(there, waiting, actor="lead").state == "cancelled"
+    held.go_on.set()
+    assert jobs.wait_for_job(here, waiting, LONG).state == "cancelled"
     assert not second.began.is_set()
 
 
