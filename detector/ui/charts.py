@@ -140,9 +140,14 @@ def flagged_per_period(periods: Sequence[str], rows: Sequence[int], flagged: Seq
     return calm_layout(
         figure,
         height=HEIGHT,
-        xaxis={"type": "category", "title": None, "nticks": 8, "tickangle": 0},
+        # Labels stand side by side, so the longer they are (a year in each), the fewer of them fit.
+        xaxis={"type": "category", "title": None, "nticks": 8 if _longest(periods) < 8 else 4, "tickangle": 0},
         yaxis={"title": "Flagged rows", "tickformat": ",d", "rangemode": "tozero", "nticks": 5},
     )
+
+
+def _longest(labels: Sequence[str]) -> int:
+    return max(map(len, labels), default=0)
 
 
 def ranked_bars(names: Sequence[str], values: Sequence[float], *, axis: str) -> go.Figure:
@@ -152,6 +157,7 @@ def ranked_bars(names: Sequence[str], values: Sequence[float], *, axis: str) -> 
             x=list(values),
             y=list(names),
             orientation="h",
+            width=0.7 if len(names) > 2 else 0.25,
             marker={"color": CALM, "line_width": 0},
             text=[f"{value:,.4g}" for value in values],
             textposition="outside",

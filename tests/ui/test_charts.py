@@ -101,3 +101,9 @@ def test_charts_leave_background_and_text_to_the_theme():
     figure = severity_histogram(EDGES, COUNTS, cutoff=90.0)
     assert figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
     assert figure.layout.font.color is None
+
+
+def test_fewer_labels_stand_under_the_bars_when_they_are_long() -> None:
+    short = flagged_per_period(["4 Mar"] * 14, [10] * 14, [1] * 14)
+    long = flagged_per_period(["4 Mar 2018"] * 14, [10] * 14, [1] * 14)
+    assert long.layout.xaxis.nticks < short.layout.xaxis.nticks
