@@ -13,8 +13,8 @@ st.set_page_config(page_title="Anomaly detection", page_icon=ICON, layout="wide"
 page = st.navigation(
     {
         "Work": [
-            st.Page("pages/work/overview.py", title="Overview", icon=":material/dashboard:", default=True),
-            st.Page("pages/work/score.py", title="Score", icon=":material/query_stats:"),
+            st.Page("pages/analysis/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page("pages/analysis/score.py", title="Score", icon=":material/query_stats:"),
         ],
         "Detector": [
             st.Page("pages/detector/train.py", title="Train", icon=":material/model_training:"),

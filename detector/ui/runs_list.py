@@ -44,7 +44,7 @@ def runs_list(runs: Sequence[Run], *, key: str) -> None:
     )
     clicked = st.session_state.get(event)
     if clicked is not None:
-        st.switch_page("pages/work/score.py", query_params={"run": str(runs[clicked.row].id)})
+        st.switch_page("pages/analysis/score.py", query_params={"run": str(runs[clicked.row].id)})
 
 
 def score_again(ws: Workspace, run: Run, *, key: str) -> bool:

@@ -38,7 +38,7 @@ if upload is None:
         training_result(result, champion.cutoff)
         set_aside_line(ws, "train", result.upload_id, "training.csv", None, result.set_aside)
         if st.button("Score a file", type="primary", key="train_to_score", icon=":material/arrow_forward:"):
-            st.switch_page("pages/work/score.py")
+            st.switch_page("pages/analysis/score.py")
     st.stop()
 
 try:

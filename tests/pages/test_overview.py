@@ -29,7 +29,7 @@ def test_loading_shows_its_progress_and_survives_a_page_switch(app, held):
     at = app.run()
     assert "of 4,000 rows" in said(at)
     assert "Cancel" in labels(at)
-    at.switch_page("pages/work/score.py").run()
+    at.switch_page("pages/analysis/score.py").run()
     assert "of 4,000 rows" in said(at)
 
 

@@ -37,7 +37,7 @@ def test_training_goes_on_without_the_faulty_rows(app, upload, finish, ws, fault
 
 
 def test_scoring_goes_on_without_the_faulty_rows(app, trained, upload, finish, faulty):
-    page = app.run().switch_page("pages/work/score.py").run()
+    page = app.run().switch_page("pages/analysis/score.py").run()
     at = upload(page, "faulty.csv", faulty)
     assert "Score this file" not in labels(at)
     at = press(at, OFFER)
@@ -77,7 +77,7 @@ def test_a_file_that_no_setting_aside_heals_does_not_offer_it(app, upload, files
 
 
 def test_a_file_of_faulty_rows_alone_says_that_none_is_left(app, trained, upload, files):
-    page = app.run().switch_page("pages/work/score.py").run()
+    page = app.run().switch_page("pages/analysis/score.py").run()
     lines = files["week2.csv"].decode().splitlines()[:4]
     at = press(upload(page, "all.csv", "\n".join([lines[0], *(line + ",x" for line in lines[1:])]).encode()), OFFER)
     assert "All were set aside." in said(at)

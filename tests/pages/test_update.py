@@ -59,7 +59,7 @@ def test_one_click_goes_back_to_an_earlier_version(preview, ws):
 
 
 def test_a_preview_survives_a_page_switch_and_a_new_session(preview, app):
-    preview.switch_page("pages/work/score.py").run()
+    preview.switch_page("pages/analysis/score.py").run()
     preview.switch_page("pages/detector/update.py").run()
     assert "Preview: learning from" in said(preview)
 

@@ -21,12 +21,12 @@ model_needed(
 now = overview.overview(ws)
 if now.latest_run is None:
     if nothing_yet("A model is trained, but nothing has been scored with it yet.", "Score a file", key="overview"):
-        st.switch_page("pages/work/score.py")
+        st.switch_page("pages/analysis/score.py")
     st.stop()
 
 latest = now.latest_run
 if latest.stale and score_again(ws, latest, key="overview"):
-    st.switch_page("pages/work/score.py")
+    st.switch_page("pages/analysis/score.py")
 
 periods = now.flagged_per_period
 figures = st.columns(5)
@@ -56,7 +56,7 @@ figures[3].metric("Flagged today", count(now.flagged_today), help="Flagged rows 
 figures[4].metric("Drifted columns", count(now.drifted_columns), help="New, missing or retyped in the newest run.")
 
 if st.button("Review flagged rows", type="primary", key="overview_review", icon=":material/arrow_forward:"):
-    st.switch_page("pages/work/score.py", query_params={"run": str(latest.id)})
+    st.switch_page("pages/analysis/score.py", query_params={"run": str(latest.id)})
 
 left, right = st.columns([3, 2], gap="large")
 with left:
