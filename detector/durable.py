@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+from secrets import token_hex
 
 
 def write_durably(path: Path, content: bytes) -> None:
@@ -18,18 +18,28 @@ def write_durably(path: Path, content: bytes) -> None:
     OSError
         When the disk refuses; ``path`` is then as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    handle, temporary = begin_beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def begin_beside(path: Path) -> tuple[int, Path]:
+    """Make a new file beside ``path``, to be renamed over it; return its open descriptor and where it is.
+
+    It gets the permissions that new files get here; those of the standard library's temporary files are for their maker
+    alone, and would stay with the finished file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name[:64]}.{token_hex(8)}.part")
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), temporary
 
 
 def flush_folder(folder: Path) -> None:

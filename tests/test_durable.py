@@ -69,3 +69,10 @@ def test_the_content_is_on_disk_before_the_name_and_the_folder_after_it(
 def test_flushing_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         flush_folder(tmp_path / "nowhere")
+
+
+def test_a_file_gets_the_permissions_that_new_files_get(tmp_path: Path) -> None:
+    plain, durable = tmp_path / "plain", tmp_path / "durable"
+    plain.write_bytes(b"")
+    write_durably(durable, b"")
+    assert stat.S_IMODE(durable.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from detector.durable import flush_folder
+from detector.durable import begin_beside, flush_folder
 
 WrittenFormat = Literal["csv", "parquet"]
 
@@ -52,9 +51,7 @@ class ScoredWriter:
         self.path = Path(path)
         self.format = format
         self.rows = 0
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name[:64]}.", suffix=".part")
-        self._temporary = Path(temporary)
+        handle, self._temporary = begin_beside(self.path)
         self._file = os.fdopen(handle, "wb")
         self._schema: pa.Schema | None = None
         self._parquet: pq.ParquetWriter | None = None

@@ -55,7 +55,8 @@ class Database:
             if not url.database or url.database == ":memory:":
                 raise DatabaseError("The database has to be a file, since several threads and processes share it.")
             self._file = Path(url.database)
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            # Uploaded transactions lie beside the database: for the owner's eyes only.
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             arguments = {"connect_args": {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False}}
         self.engine: Engine = create_engine(
             url, json_serializer=_to_json, json_deserializer=_from_json, pool_pre_ping=self._file is None, **arguments
