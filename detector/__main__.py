@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
 from detector.terminal import print_error, progress_line, say
 
 if TYPE_CHECKING:
+    from detector.files import ReadOptions
     from detector.service.workspace import Workspace
     from detector.settings import Settings
 
@@ -25,6 +26,8 @@ ACTOR = "command line"
 ROLES = ("input", "amount", "id", "time", "entity", "label", "ignored")
 #: Rows in memory at a time while a file is scored: larger batches are hardly faster, and memory stays below 500 MB.
 SCORE_BATCH_ROWS = 16_384
+#: Unreadable values printed after a command.
+CELLS_SHOWN = 5
 FAILED, INTERRUPTED = 2, 130
 
 
@@ -102,6 +105,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE", help="CSV, Parquet, JSON, NDJSON or Excel")
+    parser.add_argument("--encoding", help="such as cp1252 or latin-1; found out when not given")
+    parser.add_argument("--delimiter", help="what stands between columns; found out when not given")
+    parser.add_argument("--decimal", choices=(".", ","), help="the decimal mark of the numbers in a text file")
     parser.add_argument("--set-aside", type=Path, metavar="FILE",
                         help="go on without rows that cannot be read, and write them to this .csv file")  # fmt: skip
 
@@ -115,6 +121,12 @@ def _require_own_file(options: argparse.Namespace) -> None:
         raise _UsageError(f"--set-aside must end in .csv, not {aside.name!r}.")
     if aside.resolve() in {path.resolve() for path in (options.file, getattr(options, "out", None)) if path}:
         raise _UsageError("--set-aside names another file of this command; choose another.")
+
+
+def _reading(options: argparse.Namespace) -> ReadOptions:
+    from detector.files import ReadOptions
+
+    return ReadOptions(encoding=options.encoding, delimiter=options.delimiter, decimal=options.decimal)
 
 
 def _print_set_aside(options: argparse.Namespace, rows: int) -> None:
@@ -170,7 +182,7 @@ def _train(options: argparse.Namespace) -> None:
     )
     with _workspace() as workspace, progress_line() as progress:
         result = train_path(workspace, options.file, parameters, dict(options.role), actor=ACTOR, progress=progress,
-                            set_aside=options.set_aside)  # fmt: skip
+                            set_aside=options.set_aside, reading=_reading(options))  # fmt: skip
     print(f"Version {result.version} is champion: trained on {result.rows:,} rows of {options.file.name}.")
     print(f"Learned {len(result.features)} columns: {', '.join(result.features)}.")
     for name, reason in result.left_out:
@@ -195,12 +207,13 @@ def _score(options: argparse.Namespace) -> None:
     settings = _settings()
     small = settings.model_copy(update={"batch_rows": min(settings.batch_rows, SCORE_BATCH_ROWS)})
     with _workspace(small) as workspace, progress_line() as progress:
-        result = score_path(workspace, options.file, options.out, progress=progress, set_aside=options.set_aside)
+        result = score_path(workspace, options.file, options.out, progress=progress, set_aside=options.set_aside,
+                            reading=_reading(options))  # fmt: skip
     share = f" ({result.flagged / result.rows:.2%})" if result.rows else ""
     print(f"Scored {result.rows:,} rows with version {result.version}: {result.flagged:,} flagged{share}.")
     print(f"Cutoff: severity {result.cutoff:g}. Written to {result.path}.")
     _print_set_aside(options, result.set_aside)
-    _print_differences(result.report.get("columns", ()))
+    _print_differences(result.report)
 
 
 def _update(options: argparse.Namespace) -> None:
@@ -208,10 +221,14 @@ def _update(options: argparse.Namespace) -> None:
 
     _require_own_file(options)
     with _workspace() as workspace, progress_line() as progress:
-        result = update_path(workspace, options.file, actor=ACTOR, progress=progress, set_aside=options.set_aside)
+        result = update_path(workspace, options.file, actor=ACTOR, progress=progress, set_aside=options.set_aside,
+                             reading=_reading(options))  # fmt: skip
     print(f"Version {result.version} is champion: learned from {result.rows:,} rows of {options.file.name}.")
     print(f"It knows {len(result.features)} columns: {', '.join(result.features)}.")
+    if result.newly_learned:
+        print(f"Newly learned: {', '.join(result.newly_learned)}.")
     _print_set_aside(options, result.set_aside)
+    _print_differences(result.report, leaving_out=result.newly_learned)
 
 
 def _info(_options: argparse.Namespace) -> None:
@@ -259,8 +276,11 @@ def _settings() -> Settings:
 
 @contextmanager
 def _workspace(settings: Settings | None = None) -> Iterator[Workspace]:
+    from detector.service.logs import configure_logs
     from detector.service.workspace import Workspace
 
+    # What people need to know is printed in sentences.
+    configure_logs("ERROR")
     workspace = Workspace.open(settings or _settings())
     try:
         if workspace.notice:
@@ -270,11 +290,16 @@ def _workspace(settings: Settings | None = None) -> Iterator[Workspace]:
         workspace.close()
 
 
-def _print_differences(columns: Sequence[dict[str, str]]) -> None:
-    """Print what the detector did about each column that is not as it was learned."""
-    for column in columns:
-        if column["status"] not in {"matched", "left out"}:
+def _print_differences(report: Mapping[str, Any], leaving_out: Sequence[str] = ()) -> None:
+    """Print what the detector did about each column that is not as it was learned, and the first unreadable values."""
+    for column in report.get("columns", ()):
+        if column["status"] not in {"matched", "left out"} and column["name"] not in leaving_out:
             print(f"{column['name']}: {column['status']}; {column['action']}")
+    for cell in report.get("unreadable", ())[:CELLS_SHOWN]:
+        print(f"Row {cell['row'] + 1}: {cell['column']} {cell['value']!r} could not be read.")
+    more = report.get("unreadable_total", 0) - CELLS_SHOWN
+    if more > 0:
+        print(f"And {more:,} more values.")
 
 
 if __name__ == "__main__":

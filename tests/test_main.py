@@ -107,7 +107,26 @@ def test_update_learns_the_new_column(trained: Path, capsys: pytest.CaptureFixtu
     assert main(["update", str(SAMPLE / "week2.csv")]) == 0
     out = capsys.readouterr().out
     assert "Version 2 is champion: learned from 2,000 rows of week2.csv." in out
-    assert "device_score" in out
+    assert "Newly learned: device_score." in out
+
+
+def test_update_tells_of_columns_that_did_not_come(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    pd.read_csv(SAMPLE / "week2.csv").drop(columns="amount").to_csv(rows, index=False)
+    assert main(["update", str(rows)]) == 0
+    assert "amount: missing;" in capsys.readouterr().out
+
+
+def test_a_european_export_is_read_once_its_decimal_mark_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    rows.write_bytes(b"amount;city\n" + b"".join(b"%d,5;K\xf6ln\n" % i for i in range(60)))
+    assert main(["train", str(rows)]) == 2
+    assert main(["train", str(rows), "--encoding", "cp1252", "--decimal", ","]) == 0
+    assert "amount" in capsys.readouterr().out.split("Learned")[1]
 
 
 def test_info_tells_what_the_champion_knows(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

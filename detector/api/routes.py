@@ -23,10 +23,10 @@ from detector.api.problems import NOT_TRAINED
 from detector.api.traffic import Traffic
 from detector.api.version import VERSION
 from detector.api.warming import warm_up
-from detector.core.alignment import AlignmentReport
 from detector.core.model import DynamicAnomalyDetector
-from detector.errors import InputError, Problem, excerpt
+from detector.errors import InputError, Problem
 from detector.service.scoring import score_rows
+from detector.service.tally import no_unreadable
 from detector.service.training import TrainParameters, train_rows
 from detector.service.updating import update_rows
 from detector.service.workspace import Workspace
@@ -129,7 +129,7 @@ class Endpoints:
     def _predict(self, row: payloads.Record, explain: bool) -> Response:
         fields = self._checked((row,))
         champion, result, explanation = score_rows(self.workspace, row, explain=explain)
-        _refuse_unreadable(result.report)
+        no_unreadable(result.report)
         verdict = predictions(champion, fields, (row,), result, explanation)[0]
         return json_response({"reasons": None} | verdict if explain else verdict)
 
@@ -150,7 +150,7 @@ class Endpoints:
         if rows:
             fields = self._checked(rows)
             champion, result, explanation = score_rows(self.workspace, rows, explain=explain)
-            _refuse_unreadable(result.report)
+            no_unreadable(result.report)
             retyped = result.report.retyped
             found = predictions(champion, fields, rows, result, explanation)
         return json_response(
@@ -187,7 +187,7 @@ class Endpoints:
         detector = self.workspace.require_champion().detector
         batch = self._rows_to_learn(body)
         self._checked(batch.rows)
-        _refuse_unreadable(detector.alignment(batch.rows))
+        no_unreadable(detector.alignment(batch.rows))
         result = update_rows(self.workspace, batch.rows, actor=ACTOR)
         return json_response(
             {
@@ -206,21 +206,3 @@ class Endpoints:
             message = "There are no transactions to learn from."
             raise InputError(message, (Problem("no_rows", message, column="transactions"),))
         return batch
-
-
-def _refuse_unreadable(report: AlignmentReport) -> None:
-    """Refuse values that cannot be read as what their field holds, naming each by row and field."""
-    if not report.unreadable_total:
-        return
-    problems = tuple(
-        Problem(
-            "unreadable_value",
-            f"Row {cell.row + 1}, field {excerpt(cell.column)!r}: {excerpt(cell.value)!r} does not fit the field.",
-            cell.row + 1,
-            None,
-            excerpt(cell.column),
-            excerpt(cell.value),
-        )
-        for cell in report.unreadable
-    )
-    raise InputError(problems[0].message, problems, report.unreadable_total)

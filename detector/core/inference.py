@@ -27,6 +27,8 @@ ID_SHARE = 0.9
 IDENTITY_CATEGORIES = 50
 #: Skewness above which an amount is taken logarithmically, where that brings it nearer to symmetry.
 SKEWED = 2.0
+#: With more than this share of numbers, a column of mixed values is meant as numbers.
+NUMBERS_MEANT = 0.5
 #: Values looked at to recognise text that holds times.
 TEXTS_LOOKED_AT = 1_000
 
@@ -93,7 +95,9 @@ def _kind_of_objects(values: pd.Series) -> Kind:
         return _kind_of_texts(values.iloc[:TEXTS_LOOKED_AT])
     if all(isinstance(value, NUMBERS) for value in values):
         return "boolean" if all(value in (0, 1) for value in values) else "numeric"
-    return "categorical"
+    # A few texts among numbers are bad cells, not categories; each is told by row.
+    numbers = sum(isinstance(value, NUMBERS) and not isinstance(value, bool | np.bool_) for value in values)
+    return "numeric" if numbers > NUMBERS_MEANT * len(values) else "categorical"
 
 
 def _kind_of_texts(values: pd.Series) -> Kind:

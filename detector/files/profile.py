@@ -15,7 +15,7 @@ from detector.files.options import ReadOptions
 from detector.files.values import MARKS, to_floats
 
 #: From this share of numbers on, the other values of a column are taken for errors.
-NUMBERS_MEANT = 0.99
+NUMBERS_MEANT = 0.9
 #: The same for a column that is known to be numeric.
 NUMBERS_KNOWN = 0.5
 #: Sorts of cells that cannot stand in a column of numbers.

@@ -32,7 +32,8 @@ def configure_logs(level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO")
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        # Not kept on first use: several programs may run one after the other in a process, each with its own stderr.
+        cache_logger_on_first_use=False,
     )
 
 

@@ -14,7 +14,7 @@ from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.errors import InputError
-from detector.files import ScoredWriter
+from detector.files import ReadOptions, ScoredWriter
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
@@ -131,7 +131,13 @@ def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress 
 
 
 def score_path(
-    ws: Workspace, path: Path, out: Path, *, progress: Progress = no_progress, set_aside: Path | None = None
+    ws: Workspace,
+    path: Path,
+    out: Path,
+    *,
+    progress: Progress = no_progress,
+    set_aside: Path | None = None,
+    reading: ReadOptions | None = None,
 ) -> ScoredSummary:
     """Score a file into another file, in bounded memory; keeps no run.
 
@@ -147,7 +153,9 @@ def score_path(
     if out.suffix.lower() not in formats:
         raise InputError(f"The result is written as .csv or .parquet; {out.name} ends in neither.")
     champion = ws.require_champion()
-    table = path_source(path, set_aside=set_aside is not None).open(champion.detector, progress=progress)
+    table = path_source(path, set_aside=set_aside is not None, reading=reading).open(
+        champion.detector, progress=progress
+    )
     if set_aside is not None:
         write_rejected(table, set_aside)
     tally = ScoredTally(champion, ws.settings.min_importance)

@@ -80,14 +80,16 @@ def upload_source(ws: Workspace, upload_id: str) -> Source:
     return Source(path, row["name"], ReadOptions(**row["options"], limits=limits), row["id"], row["sha256"])
 
 
-def path_source(path: Path, *, set_aside: bool = False) -> Source:
+def path_source(path: Path, *, set_aside: bool = False, reading: ReadOptions | None = None) -> Source:
     """Return the source of a file on disk, without the limits of uploads; raises ``NotFoundError``.
 
-    ``set_aside``: faulty rows are set aside instead of refusing the file.
+    ``set_aside``: faulty rows are set aside instead of refusing the file. ``reading``: how to read it, where that is
+    known.
     """
     if not path.is_file():
         raise NotFoundError(f"There is no file {path}.")
-    return Source(path, path.name, ReadOptions(limits=UNLIMITED, on_error="quarantine" if set_aside else "refuse"))
+    options = replace(reading or ReadOptions(), limits=UNLIMITED, on_error="quarantine" if set_aside else "refuse")
+    return Source(path, path.name, options)
 
 
 def uploads_folder(ws: Workspace) -> Path:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from detector.core.alignment import AlignmentReport
 from detector.core.scoring import ScoreResult
 from detector.core.times import times_of
-from detector.errors import NoKnownColumnsError
+from detector.errors import InputError, NoKnownColumnsError, Problem, excerpt
 from detector.service.champion import Champion
 from detector.service.histogram import Histogram
 
@@ -137,3 +137,21 @@ def require_known(report: AlignmentReport, min_importance: float) -> None:
             importance_carried=report.importance_carried,
             missing=list(report.missing),
         )
+
+
+def no_unreadable(report: AlignmentReport) -> None:
+    """Raise ``InputError`` when values cannot be read as what their field holds, naming each by row and field."""
+    if not report.unreadable_total:
+        return
+    problems = tuple(
+        Problem(
+            "unreadable_value",
+            f"Row {cell.row + 1}, field {excerpt(cell.column)!r}: {excerpt(cell.value)!r} does not fit the field.",
+            cell.row + 1,
+            None,
+            excerpt(cell.column),
+            excerpt(cell.value),
+        )
+        for cell in report.unreadable
+    )
+    raise InputError(problems[0].message, problems, report.unreadable_total)

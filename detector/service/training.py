@@ -13,10 +13,12 @@ import pandas as pd
 from detector.core.frames import as_frame
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError
+from detector.files import ReadOptions
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import nothing_left, set_aside_note, write_rejected
 from detector.service.sources import EvenSample, Source, path_source, told_batches, upload_source
+from detector.service.tally import no_unreadable
 from detector.service.versioning import learned_features, left_out, new_version
 from detector.service.workspace import Workspace
 from detector.store.versions import Origin
@@ -25,6 +27,7 @@ from detector.store.versions import Origin
 MOST_HELD_OUT = 20_000
 #: With fewer rows none is held out.
 ROWS_TO_HOLD_OUT = 50
+FEW_ROWS = "There are only {rows} rows: the model knows little of what is usual. A few hundred make it dependable."
 #: Contaminations, in percent, for which the flagged share is told.
 SHARES = (0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -95,7 +98,8 @@ def train_rows(
     InputError
         When a parameter, a role or the rows cannot be used.
     """
-    return fit_and_promote(ws, as_frame(rows), parameters, roles, actor=actor, progress=progress)
+    frame = as_frame(rows)
+    return fit_and_promote(ws, frame, parameters, roles, actor=actor, progress=progress, refuse_unreadable=True)
 
 
 def train_file(
@@ -128,12 +132,14 @@ def train_path(
     actor: str,
     progress: Progress = no_progress,
     set_aside: Path | None = None,
+    reading: ReadOptions | None = None,
 ) -> TrainResult:
     """Train on a file where it lies (for the command line) and make the new version champion; as :func:`train_file`.
 
-    With ``set_aside`` faulty rows go to that CSV file, before the training, instead of refusing the whole.
+    With ``set_aside`` faulty rows go to that CSV file, before the training, instead of refusing the whole. ``reading``
+    says how the file is to be read where that cannot be found out.
     """
-    source = path_source(path, set_aside=set_aside is not None)
+    source = path_source(path, set_aside=set_aside is not None, reading=reading)
     return train_source(ws, source, parameters, roles, actor=actor, progress=progress, set_aside=set_aside)
 
 
@@ -218,13 +224,24 @@ def fit_and_promote(
     notes: Sequence[str] = (),
     figures: Mapping[str, Any] | None = None,
     origin: Origin = "trained",
+    refuse_unreadable: bool = False,
 ) -> TrainResult:
-    """Fit a model, measure it on rows held out, register it and make it champion."""
+    """Fit a model, measure it on rows held out, register it and make it champion.
+
+    ``refuse_unreadable``: a value that cannot be read as what its column holds is an error (the reader of files has
+    refused such cells already).
+    """
+    if len(frame) < 2:
+        raise InputError(f"Training needs at least two rows; there {'is' if len(frame) == 1 else 'are'} {len(frame)}.")
     parameters = parameters or TrainParameters()
+    if len(frame) < ROWS_TO_HOLD_OUT:
+        notes = [*notes, FEW_ROWS.format(rows=len(frame))]
     progress(0, len(frame), "Measuring on rows held out")
     held_out = _measure_held_out(frame, parameters, roles)
     progress(0, len(frame), "Fitting the model")
     detector = _fitted(frame, parameters, roles)
+    if refuse_unreadable:
+        no_unreadable(detector.alignment(frame))
     progress(len(frame), len(frame), "Keeping the model")
     training = {
         "left_out": [list(pair) for pair in left_out(detector)],

@@ -11,6 +11,7 @@ import pandas as pd
 
 from detector.core.frames import as_frame
 from detector.errors import ConflictError, InputError, NotFoundError
+from detector.files import ReadOptions
 from detector.service.learning import Learned, as_registered, learn_table, new_features
 from detector.service.previewing import UpdatePreview, accept_update, get_preview, preview_update, reject_update
 from detector.service.progress import Progress, no_progress
@@ -42,12 +43,16 @@ ATTEMPTS = 5
 class UpdateResult:
     """A finished update: the new champion, the rows it learned from, the features it now knows.
 
-    ``set_aside``: faulty rows of a file that took no part, beside ``rows``.
+    ``set_aside``: faulty rows of a file that took no part, beside ``rows``. ``report``: an
+    ``AlignmentReport.to_dict()`` of the rows against the model before. ``newly_learned``: columns that it did
+    not know then.
     """
 
     version: int
     rows: int
     features: tuple[str, ...]
+    report: Mapping[str, Any]
+    newly_learned: tuple[str, ...]
     set_aside: int = 0
 
 
@@ -74,13 +79,19 @@ def update_rows(
 
 
 def update_path(
-    ws: Workspace, path: Path, *, actor: str, progress: Progress = no_progress, set_aside: Path | None = None
+    ws: Workspace,
+    path: Path,
+    *,
+    actor: str,
+    progress: Progress = no_progress,
+    set_aside: Path | None = None,
+    reading: ReadOptions | None = None,
 ) -> UpdateResult:
     """Update the champion with a file where it lies (for the command line); raises as :func:`update_rows`.
 
     With ``set_aside`` faulty rows go to that CSV file, before the update, instead of refusing the whole.
     """
-    source = path_source(path, set_aside=set_aside is not None)
+    source = path_source(path, set_aside=set_aside is not None, reading=reading)
 
     def learn(champion: Champion) -> Learned:
         table = source.open(champion.detector, progress=progress)
@@ -126,6 +137,8 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
         if alias is None or alias.version != champion.version:
             continue
         learned = learn(champion)
+        report = learned.report.to_dict()
+        added = new_features(champion.detector, learned.detector)
         new = new_version(
             learned.detector,
             origin="updated",
@@ -134,8 +147,8 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
                 "update": {
                     "rows": learned.rows,
                     "set_aside": learned.set_aside,
-                    "report": learned.report.to_dict(),
-                    "columns_to_learn": new_features(champion.detector, learned.detector),
+                    "report": report,
+                    "columns_to_learn": added,
                 }
             },
         )
@@ -145,5 +158,6 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
             if attempt == ATTEMPTS - 1:
                 raise
             continue
-        return UpdateResult(info.number, learned.rows, learned_features(learned.detector), learned.set_aside)
+        features = learned_features(learned.detector)
+        return UpdateResult(info.number, learned.rows, features, report, tuple(added), learned.set_aside)
     raise ConflictError("Others kept changing the champion while this update was made. Try again.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import structlog
@@ -187,6 +188,7 @@ class Workspace:
             path = self.settings.champion_path
             try:
                 if not path.is_file() or path.read_bytes() != content:
+                    self._keep_foreign(path)
                     write_durably(path, content)
             except OSError as error:
                 # The promotion stands; only the copy beside the registry is behind.
@@ -194,6 +196,17 @@ class Workspace:
                     f"Version {alias.version} is champion, but {path.name} could not be written: {error.strerror}."
                 )
                 _log.error("the champion's file could not be written", file=path.name, error=error.strerror)
+
+    def _keep_foreign(self, path: Path) -> None:
+        """Put a model that somebody saved at ``MODEL_PATH``, and that is no version here, out of the champion's way."""
+        if not path.is_file():
+            return
+        found = sha256(path.read_bytes()).hexdigest()
+        if all(info.sha256 != found for info in self.registry.list()):
+            aside = path.with_name(f"{path.stem}.{found[:12]}{path.suffix}")
+            path.replace(aside)
+            self.notice = f"{path.name} held a model that is no version of this workspace; it is kept as {aside.name}."
+            _log.warning("a model of unknown origin was put aside", file=path.name, kept_as=aside.name)
 
     def _import_champion(self) -> None:
         path = self.settings.champion_path

@@ -361,3 +361,8 @@ def test_skewed_amounts_are_recognised_and_anything_with_a_sign_is_not() -> None
     assert not is_skewed(rng().lognormal(4, 1.5, 19))
     assert not is_skewed(np.full(50, 7.0))
     assert is_skewed(np.append(rng().lognormal(4, 1.5, 500), [np.nan, 1e30]))
+
+
+def test_a_column_of_numbers_with_a_few_texts_is_meant_as_numbers() -> None:
+    assert infer_kind(pd.Series([1, 2.5, "NA", 4], dtype=object)) == "numeric"
+    assert infer_kind(pd.Series(["a", "b", 3], dtype=object)) == "categorical"

@@ -99,3 +99,18 @@ def test_a_cancelled_training_keeps_nothing(ws: Workspace, give: Give) -> None:
         training.train_file(ws, give(transactions()).id, PARAMETERS, actor="ada", progress=stop)
     assert ws.registry.list() == ()
     assert ws.champion() is None
+
+
+def test_a_text_among_numbers_is_refused_by_row_and_field(ws: Workspace) -> None:
+    rows = [{"amount": float(i), "country": "FR" if i % 3 else "DE"} for i in range(60)]
+    rows[7]["amount"] = "NA"
+    with pytest.raises(InputError, match="Row 8, field 'amount': 'NA'"):
+        training.train_rows(ws, rows, actor="test")
+    assert ws.champion() is None
+
+
+def test_a_training_on_few_rows_says_so(ws: Workspace) -> None:
+    rows = [{"amount": 1.0, "n": 2}, {"amount": 3.0, "n": 1}]
+    assert any("only 2 rows" in note for note in training.train_rows(ws, rows, actor="test").notes)
+    with pytest.raises(InputError, match=r"^Training needs at least two rows; there is 1\.$"):
+        training.train_rows(ws, rows[:1], actor="test")

@@ -179,3 +179,14 @@ def test_opening_removes_what_dead_processes_left_half_written(open_workspace: O
     os.utime(whole, (0, 0))
     open_workspace()
     assert sorted(path.name for path in folder.iterdir()) == ["whole.parquet", "young.part"]
+
+
+def test_a_model_that_somebody_saved_at_the_champions_place_is_kept(ws: Workspace, trained: TrainResult) -> None:
+    path = ws.settings.champion_path
+    own = DynamicAnomalyDetector(random_state=1).fit(transactions(60))
+    own.save(path)
+    updating.update_rows(ws, transactions(30), actor="test")
+    (kept,) = path.parent.glob(f"{path.stem}.*{path.suffix}")
+    assert kept.read_bytes() == own.to_bytes()
+    assert path.read_bytes() == ws.registry.get(2)
+    assert kept.name in (ws.notice or "")
