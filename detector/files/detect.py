@@ -113,6 +113,7 @@ def _is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+    # All that a damaged archive raises; the last for a compression that Python does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return path.suffix.lower() in (".xlsx", ".xlsm", ".xlsb", ".ods")
     return any(n in ("xl/workbook.xml", "xl/workbook.bin", "content.xml") for n in names)

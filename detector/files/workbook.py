@@ -42,6 +42,7 @@ def cells_without_value(path: Path, sheet: str) -> dict[int, tuple[str, str]]:
                         carry = buffer[used:]
                     else:
                         carry = buffer[-_CHUNK:]
+    # All that a damaged or locked archive raises: a part that is not there, a password, an unknown compression.
     except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError, EOFError):
         return {}  # damaged, or not the kind of workbook that has such parts: calamine has the word
     return found

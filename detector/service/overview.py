@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -10,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy import RowMapping, func, select
 
+from detector.core.divergence import population_stability
 from detector.service.api_probe import ApiState
 from detector.service.histogram import Histogram
 from detector.service.runs import Run, list_runs
@@ -130,17 +132,14 @@ def status(ws: Workspace) -> Status:
 
 
 def severity_shift(histogram: Histogram) -> float:
-    """Return the population stability index of severities against the even spread of the model's own rows.
+    """Return the population stability index of severities, in ten bins, against the even spread of own rows.
 
-    Ten bins; half a row is added to each, so that an empty bin does not make the index infinite.
-
-    References
-    ----------
-    Siddiqi, "Credit Risk Scorecards", 2006.
+    The histogram must hold at least one row. What chance alone adds is taken off, see
+    :func:`~detector.core.divergence.population_stability`.
     """
-    counts = np.asarray(histogram.counts, dtype=float).reshape(10, -1).sum(axis=1) + 0.5
-    shares = counts / counts.sum()
-    return float(np.sum((shares - 0.1) * np.log(shares / 0.1)))
+    counts = np.asarray(histogram.counts, dtype=float).reshape(10, -1).sum(axis=1)
+    even = np.full(10, 0.1)
+    return population_stability(even, counts / counts.sum(), math.inf, float(counts.sum())).psi
 
 
 def _drift(report: Any, histogram: Histogram) -> Drift:
