@@ -18,7 +18,7 @@ from sklearn.ensemble import IsolationForest
 
 from benchmarks.common import arguments, best_of, report
 from detector import DynamicAnomalyDetector
-from detector.core.forest import Forest
+from detector.core.forest import Choices, Forest
 from detector.core.sample import draw
 
 TREES, SAMPLES = 100, 256
@@ -97,11 +97,13 @@ def _bare_forest(rows: np.ndarray) -> tuple[Forest, Callable[[], Forest]]:
     columns = np.arange(rows.shape[1], dtype=np.uint32)
     used, sample = draw(len(rows), rows.shape[1], TREES, SAMPLES, seed=0)
     keys = np.random.default_rng(1).integers(0, 2**32, rows.shape[1], dtype=np.uint32)
+    even = np.ones(len(columns))
+    choices = Choices(columns, keys, keys, even, even)
     sizes = np.full(TREES, sample.bags.shape[1], np.int32)
     kept = rows[used]
 
     def grow() -> Forest:
-        return Forest.grow(kept, sample.bags, sizes, columns, keys, keys, sample.seeds)
+        return Forest.grow(kept, sample.bags, sizes, choices, sample.seeds)
 
     return grow(), grow
 

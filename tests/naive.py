@@ -51,11 +51,38 @@ Node = Leaf | Split
 
 @dataclass(frozen=True)
 class Candidate:
-    """A column that a tree may split on, and the hashes of its feature and of which part of the feature it is."""
+    """A column that a tree may split on: hashes and weights of its feature, and of which part of the feature it is."""
 
     column: int
     feature: int
     part: int
+    feature_weight: float = 1.0
+    part_weight: float = 1.0
+
+
+def looseness(values: list[np.float32], cut: np.float32, rows_in_bag: int) -> float:
+    """Return the spread of the two sides of a cut, in whole steps of their range, weighted by root numbers of rows."""
+    low, high = float(min(values)), float(max(values))
+    steps = math.floor(math.sqrt(2147483647.0 / rows_in_bag)) - 1.0
+
+    def spread(side: list[int]) -> float:
+        return math.sqrt(max(sum(x * x for x in side) - float(sum(side)) * sum(side) / len(side), 0.0))
+
+    scale = steps / (high - low)
+    below = [int((float(value) - low) * scale) for value in values if value <= cut]
+    above = [int((float(value) - low) * scale) for value in values if value > cut]
+    return (spread(below) + spread(above)) / (math.sqrt(len(below)) + math.sqrt(len(above)))
+
+
+def best_cut(values: list[np.float32], draw: int, rows_in_bag: int) -> np.float32:
+    """Return the first of the best of four cuts between the least and the greatest value; with few rows the first."""
+    low, high = min(values), max(values)
+    cuts = []
+    for _ in range(4):
+        cut = np.float32(low + np.float32(draw >> 8) * np.float32(2.0**-24) * np.float32(high - low))
+        cuts.append(cut if cut < high else low)
+        draw = mix(draw + GOLDEN & MASK)
+    return cuts[0] if len(values) <= 4 else min(cuts, key=lambda cut: looseness(values, cut, rows_in_bag))
 
 
 def grow(rows: Any, candidates: list[Candidate], seed: int, depth: int) -> Node:
@@ -73,19 +100,15 @@ def grow(rows: Any, candidates: list[Candidate], seed: int, depth: int) -> Node:
             absent = len(values) - len(present)
             parted = 0 < absent < len(values)
             if parted or (present and min(present) < max(present)):
-                order = (salted(candidate.feature, node) >> 16, salted(candidate.part, node) >> 16)
+                order = salted(candidate.feature, node) * (1.0 / candidate.feature_weight)
+                order += salted(candidate.part, node) * (1.0 / candidate.part_weight) * 2.0**-36
                 choices.append((order, candidate, present, parted))
         if level == depth or len(here) < 2 or not choices:
             length = level + average_path_length(len(here))
             return Leaf(len(here), np.float32(length * (1.0 / psi if psi > 0.0 else 1.0)))
         _, chosen, present, parted = min(choices, key=lambda choice: choice[0])
-        if parted:
-            cut = ABSENT
-        else:
-            low, high = min(present), max(present)
-            u = np.float32(mix(salted(chosen.part, node) ^ 0x5BD1E995) >> 8) * np.float32(2.0**-24)
-            cut = np.float32(low + u * (high - low))
-            cut = cut if cut < high else low
+        draw = mix(salted(chosen.part, node) ^ 0x5BD1E995)
+        cut = ABSENT if parted else best_cut(present, draw, len(rows))
         left = [row for row in here if not row[chosen.column] > cut]
         right = [row for row in here if row[chosen.column] > cut]
         return Split(

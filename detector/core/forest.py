@@ -35,6 +35,28 @@ def score_from_path(path: Floats) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
+class Choices:
+    """The columns among which the nodes of trees choose: a feature first, then one of its parts.
+
+    The greater its weight, the oftener a feature is chosen, and so is a part among those of its feature: the one with
+    the least hash divided by its weight.
+
+    Parameters
+    ----------
+    columns : (m,) uint32, columns of the encoded matrix.
+    feature_keys, part_keys : (m,) uint32, hashes of the column's feature and part, which decide who is chosen, so that
+        the order of columns does not matter.
+    feature_weights, part_weights : (m,) float64, above 0; parts of one feature have the same feature weight.
+    """
+
+    columns: NDArray[np.uint32]
+    feature_keys: NDArray[np.uint32]
+    part_keys: NDArray[np.uint32]
+    feature_weights: Floats
+    part_weights: Floats
+
+
+@dataclass(frozen=True, eq=False)
 class Forest:
     """Complete isolation trees in flat arrays; see :mod:`detector.core.kernels` for the layout.
 
@@ -61,9 +83,7 @@ class Forest:
         rows: Encoded,
         bags: NDArray[np.int32],
         sizes: NDArray[np.int32],
-        columns: NDArray[np.uint32],
-        feature_keys: NDArray[np.uint32],
-        part_keys: NDArray[np.uint32],
+        choices: Choices,
         seeds: NDArray[np.uint32],
     ) -> Forest:
         """Grow one tree a bag; a pure function of its arguments.
@@ -72,13 +92,13 @@ class Forest:
         ----------
         rows : (n, d) float32; ``-inf`` marks a value recorded as absent.
         bags : (trees, b) int32, row numbers; tree ``t`` uses the first ``sizes[t]`` of ``bags[t]``.
-        columns : (m,) the columns to split on; ``feature_keys`` and ``part_keys`` (m,) are their hashes, which decide
-            who is chosen, so that the order of columns does not matter.
+        choices : the columns to split on.
         seeds : (trees,) one seed a tree.
         """
         trees = len(bags)
         # scikit-learn's limit: the depth that a balanced tree of the bag would have.
         depth = max(1, int(np.ceil(np.log2(max(2, int(sizes.max()))))))
+        columns = choices.columns
         first = columns[0] if len(columns) else 0
         forest = cls(
             split_column=np.full((trees, 2**depth - 1), first, np.uint32),
@@ -89,7 +109,8 @@ class Forest:
             columns=columns,
         )
         kernels.grow_trees(
-            rows, bags, sizes, columns, feature_keys, part_keys, seeds, depth,
+            rows, bags, sizes, columns, choices.feature_keys, choices.part_keys,
+            1.0 / choices.feature_weights, 1.0 / choices.part_weights, seeds, depth,
             forest.split_column, forest.threshold, forest.leaf, forest.count,
         )  # fmt: skip
         return forest

@@ -9,12 +9,14 @@ rows recorded yet.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import kernels
-from detector.core.forest import Encoded
+from detector.core.forest import Encoded, Floats
+from detector.core.tails import tail_weights
 
 #: Rows on which a view is calibrated, at most.
 CALIBRATION_ROWS = 8_192
@@ -61,6 +63,11 @@ class Sample:
     weight: float
     seen: int
     updates: int
+
+    @cached_property
+    def weights(self) -> Floats:
+        """How often trees ask each encoded column (d,), by the tails of the calibration rows."""
+        return tail_weights(self.rows[self.calibration])
 
     def widened(self, columns: int) -> Sample:
         """Return the sample with room for ``columns`` encoded columns; what old rows lack is ``NaN``."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import content as stored
+from detector.core.forest import Choices
 from detector.core.statistics import KINDS, Kind
 
 Role = Literal["input", "amount", "id", "time", "entity", "label", "ignored"]
@@ -234,3 +235,17 @@ class Layout:
         """Return the encoded columns of a signature that trees may split on."""
         found = [column for feature in signature for column in self.columns_of(feature).tolist() if self.splits[column]]
         return np.array(found, np.uint32)
+
+    def choices(self, signature: Iterable[int], weights: NDArray[np.float64]) -> Choices:
+        """Return what trees may split on in rows that carry a signature; ``weights`` (width,) are those of columns.
+
+        A feature counts as much as the weightiest of its columns.
+        """
+        columns = self.columns(signature)
+        of_columns = weights[columns]
+        keys, places = np.unique(self.column_feature_keys[columns], return_inverse=True)
+        of_features = np.zeros(len(keys))
+        np.maximum.at(of_features, places, of_columns)
+        return Choices(
+            columns, self.column_feature_keys[columns], self.part_keys[columns], of_features[places], of_columns
+        )

@@ -117,7 +117,6 @@ def _severity(below: int | NDArray[np.intp], up_to: int | NDArray[np.intp], rows
 
 def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
     """Grow and calibrate the view of ``signature`` (feature numbers, ascending, not empty)."""
-    columns = layout.columns(signature)
     bags, sizes = sample.bags, np.full(len(sample.bags), sample.bags.shape[1], np.int32)
     calibration = sample.calibration
     firsts = np.array([layout.columns_of(feature)[0] for feature in signature])
@@ -131,9 +130,7 @@ def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
         calibration = calibration[recorded[calibration]]
         if len(calibration) < FEW_CALIBRATION_ROWS:
             calibration = np.flatnonzero(recorded).astype(np.int32)
-    forest = Forest.grow(
-        sample.rows, bags, sizes, columns, layout.column_feature_keys[columns], layout.part_keys[columns], sample.seeds
-    )
+    forest = Forest.grow(sample.rows, bags, sizes, layout.choices(signature, sample.weights), sample.seeds)
     in_bag = sample.membership(bags, sizes, calibration)
     paths = np.sort(forest.paths_out_of_bag(sample.rows[calibration], in_bag))
     return View(signature, forest, paths, sample, layout, calibration, in_bag)

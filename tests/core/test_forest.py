@@ -10,7 +10,7 @@ from scipy import stats
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
-from detector.core.forest import ROWS_A_THREAD, Forest, average_path_length, score_from_path
+from detector.core.forest import ROWS_A_THREAD, Choices, Forest, average_path_length, score_from_path
 from detector.core.schema import hash_of
 
 
@@ -27,14 +27,21 @@ def bags_of(n: int, trees: int, size: int, seed: int = 0) -> np.ndarray:
 
 
 def a_forest(
-    rows: np.ndarray, bags: np.ndarray, names: list[tuple[str, int]] | None = None, columns: list[int] | None = None
+    rows: np.ndarray,
+    bags: np.ndarray,
+    names: list[tuple[str, int]] | None = None,
+    columns: list[int] | None = None,
+    weights: list[float] | None = None,
 ) -> Forest:
     d = rows.shape[1]
     feature_keys, part_keys = keys_of(names or [(f"column {j}", 1) for j in range(d)])
     chosen = np.array(range(d) if columns is None else columns, np.uint32)
     seeds = np.random.default_rng(99).integers(0, 2**32, len(bags), dtype=np.uint32)
     sizes = np.full(len(bags), bags.shape[1], np.int32)
-    return Forest.grow(rows, bags, sizes, chosen, feature_keys[chosen], part_keys[chosen], seeds)
+    weight = np.array(weights or [1.0] * d)[chosen]
+    return Forest.grow(
+        rows, bags, sizes, Choices(chosen, feature_keys[chosen], part_keys[chosen], weight, weight), seeds
+    )
 
 
 def normal(n: int, d: int, seed: int = 1) -> np.ndarray:
@@ -59,20 +66,28 @@ def test_thresholds_are_spread_evenly_over_the_range_found_at_the_node() -> None
     assert stats.kstest(cuts, "uniform").pvalue > 0.01
 
 
-def test_thresholds_are_spread_evenly_at_deeper_nodes_too() -> None:
+def test_a_cut_lies_within_the_range_found_at_its_node() -> None:
     rows = normal(256, 3)
-    forest = a_forest(rows, np.tile(np.arange(256, dtype=np.int32), (400, 1)))
-    shares = []
-    for node in range(1, 7):
-        for t in range(400):
+    forest = a_forest(rows, np.tile(np.arange(256, dtype=np.int32), (100, 1)))
+    for node in range(7):
+        for t in range(100):
             here = rows[at_node(forest, t, node, rows)]
             column, cut = forest.split_column[t, node], forest.threshold[t, node]
             if np.isfinite(cut):
-                low, high = here[:, column].min(), here[:, column].max()
-                assert low <= cut < high
-                shares.append((cut - low) / (high - low))
-    assert len(shares) > 1_500
-    assert stats.kstest(shares, "uniform").pvalue > 0.01
+                assert here[:, column].min() <= cut < here[:, column].max()
+
+
+def test_cuts_fall_between_groups_of_rows_oftener_than_chance_would_have_it() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(-5, 1, 500), rng.normal(5, 1, 500)]).astype(np.float32)[:, None]
+    cuts = a_forest(rows, bags_of(1_000, 400, 256)).threshold[:, 0]
+    assert (np.abs(cuts) < 2.5).mean() > 0.6  # of a range from -8 to 8 this is a third
+
+
+def test_the_order_of_the_rows_in_a_bag_makes_no_difference() -> None:
+    rows, bags = normal(500, 4), bags_of(500, 40, 128)
+    turned = np.ascontiguousarray(bags[:, ::-1])
+    assert a_forest(rows, bags).paths(rows).tobytes() == a_forest(rows, turned).paths(rows).tobytes()
 
 
 def at_node(forest: Forest, t: int, node: int, rows: np.ndarray) -> np.ndarray:
@@ -102,6 +117,13 @@ def test_features_are_chosen_about_equally_often() -> None:
     every = splits_on(forest, 8)
     assert every.min() > 0.9 * every.mean()
     assert every.max() < 1.1 * every.mean()
+
+
+def test_a_feature_of_greater_weight_is_chosen_oftener() -> None:
+    forest = a_forest(normal(2_000, 4), bags_of(2_000, 1_000, 16), weights=[1.0, 1.0, 1.0, 3.0])
+    first = np.bincount(forest.split_column[:, 0], minlength=4)
+    assert stats.chisquare(first[:3]).pvalue > 0.01
+    assert 2.0 < first[3] / first[:3].mean() < 6.0
 
 
 def test_a_feature_of_four_parts_is_no_likelier_than_one_of_one_part() -> None:
@@ -134,7 +156,7 @@ def test_a_column_that_leaves_changes_trees_only_a_little() -> None:
     whole = a_forest(rows, bags).paths(fresh)
     for gone in range(10):
         left = a_forest(rows, bags, columns=[j for j in range(10) if j != gone]).paths(fresh)
-        assert np.corrcoef(whole, left)[0, 1] > 0.9
+        assert np.corrcoef(whole, left)[0, 1] > 0.85
 
 
 def test_a_bag_row_that_changes_changes_trees_only_a_little() -> None:
@@ -148,7 +170,7 @@ def test_a_bag_row_that_changes_changes_trees_only_a_little() -> None:
     assert same.mean() > 0.6
 
 
-def test_it_ranks_as_well_as_scikit_learns_forest() -> None:
+def test_it_ranks_at_least_as_well_as_scikit_learns_forest() -> None:
     rng = np.random.default_rng(3)
     ordinary = rng.normal(size=(4_000, 8)) @ rng.normal(size=(8, 8))
     odd = rng.normal(size=(200, 8)) * 4.0 + rng.choice([-3.0, 3.0], (200, 8))
@@ -158,7 +180,7 @@ def test_it_ranks_as_well_as_scikit_learns_forest() -> None:
         roc_auc_score(truth, -IsolationForest(random_state=seed).fit(rows).score_samples(rows)) for seed in range(2)
     ]
     ours = [roc_auc_score(truth, -a_forest(rows, bags_of(4_200, 100, 256, seed)).paths(rows)) for seed in range(2)]
-    assert np.mean(ours) == pytest.approx(np.mean(peers), abs=0.03)
+    assert np.mean(ours) > np.mean(peers) - 0.03
     assert np.mean(ours) > 0.8
 
 
@@ -185,10 +207,10 @@ def test_threads_that_score_at_once_get_the_same_bytes() -> None:
 
 def test_trees_may_have_bags_of_different_sizes() -> None:
     rows, bags = normal(300, 3), bags_of(300, 5, 64)
-    forest = Forest.grow(
-        rows, bags, np.array([2, 3, 10, 63, 64], np.int32), np.arange(3, dtype=np.uint32),
-        *keys_of([("a", 1), ("b", 1), ("c", 1)]), np.arange(5, dtype=np.uint32),
-    )  # fmt: skip
+    even = np.ones(3)
+    choices = Choices(np.arange(3, dtype=np.uint32), *keys_of([("a", 1), ("b", 1), ("c", 1)]), even, even)
+    sizes = np.array([2, 3, 10, 63, 64], np.int32)
+    forest = Forest.grow(rows, bags, sizes, choices, np.arange(5, dtype=np.uint32))
     assert forest.count[:, 0].tolist() == [2, 3, 10, 63, 64]
     assert forest.leaf[0].tolist() == [1.0] * 64  # one split, normalised by c(2) = 1
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble._iforest import _average_path_length
 
 from detector.core import kernels
-from detector.core.forest import Forest
+from detector.core.forest import Choices, Forest
 from tests import naive
 
 LEVELS = np.array([-np.inf, -1e30, -2.5, 0.0, 1.0, 1.0000001, 3.0, 1e30], np.float32)
@@ -43,10 +43,15 @@ class Grown:
         features = rng.integers(0, 2**32, d, dtype=np.uint32)[rng.integers(0, d, len(columns))]
         parts = rng.integers(0, 2**32, len(columns), dtype=np.uint32)
         seeds = rng.integers(0, 2**32, trees, dtype=np.uint32)
-        self.forest = Forest.grow(self.rows, self.bags, self.sizes, columns, features, parts, seeds)
+        weights = {feature: rng.uniform(0.5, 5.0) for feature in features}
+        of_features, of_parts = np.array([weights[feature] for feature in features]), rng.uniform(0.5, 5.0, len(parts))
+        choices = Choices(columns, features, parts, of_features, of_parts)
+        self.forest = Forest.grow(self.rows, self.bags, self.sizes, choices, seeds)
         candidates = [
-            naive.Candidate(int(column), int(feature), int(part))
-            for column, feature, part in zip(columns, features, parts, strict=True)
+            naive.Candidate(int(column), int(feature), int(part), feature_weight, part_weight)
+            for column, feature, part, feature_weight, part_weight in zip(
+                columns, features, parts, of_features.tolist(), of_parts.tolist(), strict=True
+            )
         ]
         self.trees = [
             naive.grow(list(self.rows[bag[:size]]), candidates, int(seed), self.forest.depth)
