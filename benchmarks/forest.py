@@ -97,8 +97,7 @@ def _bare_forest(rows: np.ndarray) -> tuple[Forest, Callable[[], Forest]]:
     columns = np.arange(rows.shape[1], dtype=np.uint32)
     used, sample = draw(len(rows), rows.shape[1], TREES, SAMPLES, seed=0)
     keys = np.random.default_rng(1).integers(0, 2**32, rows.shape[1], dtype=np.uint32)
-    even = np.ones(len(columns))
-    choices = Choices(columns, keys, keys, even, even)
+    choices = Choices(columns, keys, keys, np.ones(len(columns)))
     sizes = np.full(TREES, sample.bags.shape[1], np.int32)
     kept = rows[used]
 

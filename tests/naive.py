@@ -51,13 +51,12 @@ Node = Leaf | Split
 
 @dataclass(frozen=True)
 class Candidate:
-    """A column that a tree may split on: hashes and weights of its feature, and of which part of the feature it is."""
+    """A column that a tree may split on: the hashes of its feature and of which part it is, the feature's weight."""
 
     column: int
     feature: int
     part: int
-    feature_weight: float = 1.0
-    part_weight: float = 1.0
+    weight: float = 1.0
 
 
 def looseness(values: list[np.float32], cut: np.float32, rows_in_bag: int) -> float:
@@ -100,8 +99,8 @@ def grow(rows: Any, candidates: list[Candidate], seed: int, depth: int) -> Node:
             absent = len(values) - len(present)
             parted = 0 < absent < len(values)
             if parted or (present and min(present) < max(present)):
-                order = salted(candidate.feature, node) * (1.0 / candidate.feature_weight)
-                order += salted(candidate.part, node) * (1.0 / candidate.part_weight) * 2.0**-36
+                order = salted(candidate.feature, node) * (1.0 / candidate.weight)
+                order += salted(candidate.part, node) * 2.0**-36
                 choices.append((order, candidate, present, parted))
         if level == depth or len(here) < 2 or not choices:
             length = level + average_path_length(len(here))

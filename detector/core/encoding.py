@@ -1,7 +1,8 @@
 """Typed values become the numbers that trees split on.
 
-An amount that is skewed is taken logarithmically; numbers are centred and scaled, so that 32 bits hold what matters
-(isolation by axis-parallel splits does not change under scaling). A category becomes its rarity, and, where there are
+Numbers are centred and scaled, so that 32 bits hold what matters (isolation by axis-parallel splits does not change
+under scaling). An amount that is skewed is seen twice, as it is and as its logarithm: outliers stand out in the one,
+what is odd among small amounts in the other. A category becomes its rarity, and, where there are
 few, a number of its own beside it, so that trees can tell two equally rare ones apart (the number is kept in any case:
 counts move, and rarities with them). A time becomes its place in the day and in the week, on circles.
 """
@@ -34,11 +35,8 @@ def parts_for(
 ) -> tuple[tuple[str, ...], float, float]:
     """Return which parts a feature is encoded as, and the center and spread of its numbers."""
     if reading.kind == "numeric":
-        if is_skewed(reading.values):
-            low, center, high = np.log1p(np.maximum(statistics.quantile([0.25, 0.5, 0.75]), 0.0)).tolist()
-            return ("log value",), center, (high - low) or 1.0
         center, spread = statistics.scale(scaler_type)
-        return ("value",), center, spread
+        return ("value", "log value") if is_skewed(reading.values) else ("value",), center, spread
     if reading.kind == "boolean":
         return ("value",), 0.0, 1.0
     if reading.kind == "categorical":

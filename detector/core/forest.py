@@ -38,22 +38,21 @@ def score_from_path(path: Floats) -> Floats:
 class Choices:
     """The columns among which the nodes of trees choose: a feature first, then one of its parts.
 
-    The greater its weight, the oftener a feature is chosen, and so is a part among those of its feature: the one with
-    the least hash divided by its weight.
+    The feature with the least hash divided by its weight is chosen, so the greater its weight, the oftener it is; its
+    parts are chosen equally often.
 
     Parameters
     ----------
     columns : (m,) uint32, columns of the encoded matrix.
     feature_keys, part_keys : (m,) uint32, hashes of the column's feature and part, which decide who is chosen, so that
         the order of columns does not matter.
-    feature_weights, part_weights : (m,) float64, above 0; parts of one feature have the same feature weight.
+    weights : (m,) float64, above 0, those of the features; parts of one feature have the same.
     """
 
     columns: NDArray[np.uint32]
     feature_keys: NDArray[np.uint32]
     part_keys: NDArray[np.uint32]
-    feature_weights: Floats
-    part_weights: Floats
+    weights: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +108,7 @@ class Forest:
             columns=columns,
         )
         kernels.grow_trees(
-            rows, bags, sizes, columns, choices.feature_keys, choices.part_keys,
-            1.0 / choices.feature_weights, 1.0 / choices.part_weights, seeds, depth,
+            rows, bags, sizes, columns, choices.feature_keys, choices.part_keys, 1.0 / choices.weights, seeds, depth,
             forest.split_column, forest.threshold, forest.leaf, forest.count,
         )  # fmt: skip
         return forest

@@ -25,7 +25,7 @@ ROWS_TO_JUDGE = 20
 ID_SHARE = 0.9
 #: So many categories keep their identity beside their rarity.
 IDENTITY_CATEGORIES = 50
-#: Skewness above which an amount is taken logarithmically, where that brings it nearer to symmetry.
+#: Skewness above which an amount is also seen as its logarithm, where that brings it nearer to symmetry.
 SKEWED = 2.0
 #: With more than this share of numbers, a column of mixed values is meant as numbers.
 NUMBERS_MEANT = 0.5

@@ -42,7 +42,7 @@ class Feature:
     since : rows that the model had seen when the column first came; 0 for the first training.
     first_column : place of its first encoded column, -1 when it has none.
     parts : what its encoded columns hold.
-    logarithmic : whether log(1 + value) is taken, for skewed amounts.
+    logarithmic : whether trees also see log(1 + value), for skewed amounts.
     center, spread : numbers are encoded as (value - center) / spread; this never changes once learned.
     absence_is_state : values were missing often enough in training for the trees to have learned what that means.
     revisit : it was left out only because it held nothing to learn from; an update looks at it again.
@@ -152,7 +152,7 @@ _FIELDS = frozenset(Feature.__dataclass_fields__)
 _HOUR, _WEEKDAY = ("hour sin", "hour cos"), ("weekday sin", "weekday cos")
 #: What the encoded columns of each kind may hold.
 _PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "numeric": (("value",), ("log value",)),
+    "numeric": (("value",), ("value", "log value")),
     "boolean": (("value",),),
     "categorical": (("rarity", "identity"), ("rarity", KEPT_PART)),
     "datetime": (_HOUR, _WEEKDAY, _HOUR + _WEEKDAY),
@@ -242,10 +242,7 @@ class Layout:
         A feature counts as much as the weightiest of its columns.
         """
         columns = self.columns(signature)
-        of_columns = weights[columns]
         keys, places = np.unique(self.column_feature_keys[columns], return_inverse=True)
         of_features = np.zeros(len(keys))
-        np.maximum.at(of_features, places, of_columns)
-        return Choices(
-            columns, self.column_feature_keys[columns], self.part_keys[columns], of_features[places], of_columns
-        )
+        np.maximum.at(of_features, places, weights[columns])
+        return Choices(columns, self.column_feature_keys[columns], self.part_keys[columns], of_features[places])

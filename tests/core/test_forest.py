@@ -39,9 +39,7 @@ def a_forest(
     seeds = np.random.default_rng(99).integers(0, 2**32, len(bags), dtype=np.uint32)
     sizes = np.full(len(bags), bags.shape[1], np.int32)
     weight = np.array(weights or [1.0] * d)[chosen]
-    return Forest.grow(
-        rows, bags, sizes, Choices(chosen, feature_keys[chosen], part_keys[chosen], weight, weight), seeds
-    )
+    return Forest.grow(rows, bags, sizes, Choices(chosen, feature_keys[chosen], part_keys[chosen], weight), seeds)
 
 
 def normal(n: int, d: int, seed: int = 1) -> np.ndarray:
@@ -207,8 +205,7 @@ def test_threads_that_score_at_once_get_the_same_bytes() -> None:
 
 def test_trees_may_have_bags_of_different_sizes() -> None:
     rows, bags = normal(300, 3), bags_of(300, 5, 64)
-    even = np.ones(3)
-    choices = Choices(np.arange(3, dtype=np.uint32), *keys_of([("a", 1), ("b", 1), ("c", 1)]), even, even)
+    choices = Choices(np.arange(3, dtype=np.uint32), *keys_of([("a", 1), ("b", 1), ("c", 1)]), np.ones(3))
     sizes = np.array([2, 3, 10, 63, 64], np.int32)
     forest = Forest.grow(rows, bags, sizes, choices, np.arange(5, dtype=np.uint32))
     assert forest.count[:, 0].tolist() == [2, 3, 10, 63, 64]

@@ -43,15 +43,12 @@ class Grown:
         features = rng.integers(0, 2**32, d, dtype=np.uint32)[rng.integers(0, d, len(columns))]
         parts = rng.integers(0, 2**32, len(columns), dtype=np.uint32)
         seeds = rng.integers(0, 2**32, trees, dtype=np.uint32)
-        weights = {feature: rng.uniform(0.5, 5.0) for feature in features}
-        of_features, of_parts = np.array([weights[feature] for feature in features]), rng.uniform(0.5, 5.0, len(parts))
-        choices = Choices(columns, features, parts, of_features, of_parts)
-        self.forest = Forest.grow(self.rows, self.bags, self.sizes, choices, seeds)
+        drawn = {feature: rng.uniform(0.5, 5.0) for feature in features.tolist()}
+        weights = np.array([drawn[feature] for feature in features.tolist()])
+        self.forest = Forest.grow(self.rows, self.bags, self.sizes, Choices(columns, features, parts, weights), seeds)
         candidates = [
-            naive.Candidate(int(column), int(feature), int(part), feature_weight, part_weight)
-            for column, feature, part, feature_weight, part_weight in zip(
-                columns, features, parts, of_features.tolist(), of_parts.tolist(), strict=True
-            )
+            naive.Candidate(*candidate)
+            for candidate in zip(columns.tolist(), features.tolist(), parts.tolist(), weights.tolist(), strict=True)
         ]
         self.trees = [
             naive.grow(list(self.rows[bag[:size]]), candidates, int(seed), self.forest.depth)

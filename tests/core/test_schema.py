@@ -11,8 +11,8 @@ import pytest
 from detector.core.schema import KEPT_PART, ROLES, Feature, Schema, hash_of
 from detector.errors import ModelFileError
 
-AMOUNT = Feature("amount", "numeric", "amount", "learned", "Its name says so.", first_column=0, parts=("log value",),
-                 logarithmic=True, center=3.5, spread=1.25)  # fmt: skip
+AMOUNT = Feature("amount", "numeric", "amount", "learned", "Its name says so.", first_column=0, parts=("value",),
+                 center=3.5, spread=1.25)  # fmt: skip
 CITY = Feature(
     "city",
     "categorical",

@@ -18,7 +18,7 @@ def _encoded(value, mode, center, spread):
     if mode == 0:
         value = (value - center) / spread
     elif mode == 1:
-        value = (math.copysign(math.log1p(abs(value)), value) - center) / spread
+        value = math.copysign(math.log1p(abs(value)), value)
     elif mode == 2:
         return value
     elif mode <= 4:

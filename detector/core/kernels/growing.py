@@ -116,11 +116,9 @@ def _best_cut(column, order, begin, end, low, high, draw, fineness, values, step
     return cut
 
 
-@compiled(
-    "void(f4[:,::1], i4[::1], u4[::1], u4[::1], u4[::1], f8[::1], f8[::1], u4, i8, u4[::1], f4[::1], f4[::1], i4[::1])"
-)
+@compiled("void(f4[:,::1], i4[::1], u4[::1], u4[::1], u4[::1], f8[::1], u4, i8, u4[::1], f4[::1], f4[::1], i4[::1])")
 def _grow_tree(
-    rows, bag, columns, feature_keys, part_keys, feature_scale, part_scale, seed, depth,
+    rows, bag, columns, feature_keys, part_keys, scale, seed, depth,
     split_column, threshold, leaf, count,
 ):  # fmt: skip
     n = bag.shape[0]
@@ -187,9 +185,7 @@ def _grow_tree(
                 j = alive[level, i]
                 # The feature decides first, then one of its parts: a time of four columns is no likelier than an amount
                 # of one.
-                key[i] = (
-                    mix(feature_hash[j] ^ salt) * feature_scale[j] + mix(part_hash[j] ^ salt) * part_scale[j] * _PART
-                )
+                key[i] = mix(feature_hash[j] ^ salt) * scale[j] + mix(part_hash[j] ^ salt) * _PART
             for i in range(m):
                 alive[level + 1, i] = alive[level, i]
             kept = m
@@ -260,11 +256,11 @@ def _grow_tree(
 
 
 @compiled(
-    "void(f4[:,::1], i4[:,::1], i4[::1], u4[::1], u4[::1], u4[::1], f8[::1], f8[::1], u4[::1], i8,"
+    "void(f4[:,::1], i4[:,::1], i4[::1], u4[::1], u4[::1], u4[::1], f8[::1], u4[::1], i8,"
     " u4[:,::1], f4[:,::1], f4[:,::1], i4[:,::1])",
 )
 def grow_trees(
-    rows, bags, sizes, columns, feature_keys, part_keys, feature_scale, part_scale, seeds, depth,
+    rows, bags, sizes, columns, feature_keys, part_keys, scale, seeds, depth,
     split_column, threshold, leaf, count,
 ):  # fmt: skip
     """Grow one tree a bag; tree ``t`` uses the first ``sizes[t]`` rows of ``bags[t]``.
@@ -278,8 +274,7 @@ def grow_trees(
             columns,
             feature_keys,
             part_keys,
-            feature_scale,
-            part_scale,
+            scale,
             seeds[t],
             depth,
             split_column[t],
