@@ -80,13 +80,14 @@ class Fitted:
     def with_observed(self, schema: Schema, statistics: Mapping[str, FeatureStatistics]) -> Fitted:
         """Return the model with more observed features; what was grown and measured stays: nothing was learned."""
         other = Fitted(schema, statistics, self.sample)
-        other.__dict__.update(views=self.views, importance=self.importance)
+        found = {name: self.__dict__[name] for name in ("views", "importance") if name in self.__dict__}
+        other.__dict__.update(found)
         return other
 
     @cached_property
     def aligner(self) -> Aligner:
         """Brings batches into the model's columns."""
-        return Aligner(self.schema, self.statistics, self.importance)
+        return Aligner(self.schema, self.statistics, lambda: self.importance)
 
 
 def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fitted:
