@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core.encoding import CategoryCodes, encode
 from detector.core.forest import Encoded
 from detector.core.inference import infer_kind, is_absent
+from detector.core.later import pd
 from detector.core.missing import column_is_missing
 from detector.core.reading import Reading, read_column
 from detector.core.report import AlignmentReport, CellProblem, ColumnFinding, ColumnStatus

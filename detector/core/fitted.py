@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core import sample as sampling
@@ -15,6 +14,7 @@ from detector.core.alignment import Aligner, is_retyped
 from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
 from detector.core.forest import Encoded
 from detector.core.inference import Finding, finding_for, infer
+from detector.core.later import pd
 from detector.core.missing import absence_is_state, column_is_missing
 from detector.core.reading import Reading, read_column
 from detector.core.sample import Sample
@@ -80,8 +80,9 @@ class Fitted:
     def with_observed(self, schema: Schema, statistics: Mapping[str, FeatureStatistics]) -> Fitted:
         """Return the model with more observed features; what was grown and measured stays: nothing was learned."""
         other = Fitted(schema, statistics, self.sample)
-        found = {name: self.__dict__[name] for name in ("views", "importance") if name in self.__dict__}
-        other.__dict__.update(found)
+        for name in ("views", "importance"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
         return other
 
     @cached_property

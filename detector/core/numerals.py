@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pandas.api import types
+
+from detector.core.later import pd, types
 
 #: Greater magnitudes lose their meaning in 32 bits; they are listed as unreadable.
 LARGEST = 1e30

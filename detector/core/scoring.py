@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core import kernels
@@ -18,6 +17,7 @@ from detector.core.fitted import Fitted
 from detector.core.forest import Floats, score_from_path
 from detector.core.frames import as_frame
 from detector.core.inference import infer_kind
+from detector.core.later import pd
 from detector.core.missing import find_patterns
 from detector.core.reading import read_value
 from detector.core.schema import Feature
