@@ -99,7 +99,7 @@ class Forest:
     def paths(self, rows: Encoded) -> Floats:
         """Return the mean normalised path length (n,) of rows that carry every column; low is anomalous."""
         out = np.empty(len(rows), np.float64)
-        _in_blocks(
+        in_blocks(
             lambda a, b: kernels.path_lengths(
                 rows, self.split_column, self.threshold, self.leaf, self.depth, a, b, out
             ),
@@ -110,7 +110,7 @@ class Forest:
     def paths_through_holes(self, rows: Encoded) -> Floats:
         """Return the same for rows in which ``NaN`` marks a value that is not known: both branches, weighted."""
         out = np.empty(len(rows), np.float64)
-        _in_blocks(
+        in_blocks(
             lambda a, b: kernels.both_branches(
                 rows, self.split_column, self.threshold, self.leaf, self.count, self.depth, a, b, out
             ),
@@ -126,7 +126,7 @@ class Forest:
                 rows, self.split_column, self.threshold, self.leaf, self.count, self.depth, in_bag, out
             )
         else:
-            _in_blocks(
+            in_blocks(
                 lambda a, b: kernels.out_of_bag(
                     rows, self.split_column, self.threshold, self.leaf, self.depth, in_bag, a, b, out
                 ),
@@ -142,7 +142,7 @@ class Forest:
         return out
 
 
-def _in_blocks(work: Callable[[int, int], None], n: int, a_thread: int = ROWS_A_THREAD) -> None:
+def in_blocks(work: Callable[[int, int], None], n: int, a_thread: int = ROWS_A_THREAD) -> None:
     """Call ``work(start, stop)`` over ``n`` rows, on several threads when each gets ``a_thread`` rows or more."""
     # A pool of our own: numba's default one aborts the process when two threads enter it.
     threads = min(_processors(), n // a_thread)
