@@ -5,7 +5,7 @@ Every error carries a stable ``code`` for programs, a sentence for people, and `
 ::
 
     DetectorError
-    ├── NotTrainedError        no model yet; also scikit-learn's NotFittedError
+    ├── NotTrainedError        no model yet; also scikit-learn's NotFittedError where that is loaded
     ├── InputError             a file, a frame or a record cannot be used; names row and column
     │   ├── UnusableFileError  the file as a whole: empty, unreadable, of another format
     │   └── NoKnownColumnsError none of the model's columns is in the rows
@@ -17,12 +17,12 @@ Every error carries a stable ``code`` for programs, a sentence for people, and `
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
-
-from sklearn.exceptions import NotFittedError
 
 #: How many single problems an error lists; the total is always told.
 PROBLEMS_SHOWN = 100
@@ -67,10 +67,25 @@ class DetectorError(Exception):
         return {"code": self.code, "message": self.message, "details": self.details}
 
 
-class NotTrainedError(DetectorError, NotFittedError):  # type: ignore[misc]  # scikit-learn is untyped
-    """No model has been trained yet."""
+class NotTrainedError(DetectorError, ValueError, AttributeError):
+    """No model has been trained yet; also scikit-learn's ``NotFittedError`` in a process that has loaded that."""
 
     code = "not_trained"
+
+    def __new__(cls, *arguments: Any, **details: Any) -> NotTrainedError:  # noqa: D102  # what the class says
+        # Who is to catch scikit-learn's error has loaded it; loading it here would cost everybody a second.
+        kind = _also_scikit_learns() if "sklearn.exceptions" in sys.modules else cls
+        return super().__new__(kind, *arguments, **details)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotTrainedError, self.args, self.__dict__
+
+
+@cache
+def _also_scikit_learns() -> type[NotTrainedError]:
+    from sklearn.exceptions import NotFittedError
+
+    return type("NotTrainedError", (NotTrainedError, NotFittedError), {"__module__": __name__})
 
 
 class InputError(DetectorError, ValueError):

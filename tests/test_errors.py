@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -37,7 +38,10 @@ def test_every_error_tells_its_message_code_and_details(kind: type[DetectorError
 
 
 def test_errors_can_be_caught_as_what_other_libraries_raise() -> None:
-    assert issubclass(NotTrainedError, NotFittedError)
+    error = NotTrainedError("No model.", version=3)
+    assert isinstance(error, NotFittedError)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.message, again.details) == (type(error), "No model.", {"version": 3})
     assert issubclass(InputError, ValueError)
     assert issubclass(errors.NotFoundError, LookupError)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core.encoding import CategoryCodes, encode
 from detector.core.forest import Encoded
 from detector.core.inference import infer_kind, is_absent
+from detector.core.later import pd
 from detector.core.missing import column_is_missing
 from detector.core.reading import Reading, read_column
 from detector.core.report import AlignmentReport, CellProblem, ColumnFinding, ColumnStatus
@@ -45,17 +46,24 @@ class Aligned:
 
 
 class Aligner:
-    """Aligns batches to one schema and its statistics; a value, made anew when either changes."""
+    """Aligns batches to one schema and its statistics; a value, made anew when either changes.
+
+    ``importance`` is asked only when a batch lacks a learned feature: measuring it takes a forest.
+    """
 
     def __init__(
-        self, schema: Schema, statistics: Mapping[str, FeatureStatistics], importance: Mapping[str, float]
+        self, schema: Schema, statistics: Mapping[str, FeatureStatistics], importance: Callable[[], Mapping[str, float]]
     ) -> None:
         self.schema = schema
         self.statistics = statistics
-        self.importance = importance
-        self.codes = {
-            feature.name: CategoryCodes(statistics[feature.name])
-            for feature in schema.encoded
+        self._importance = importance
+
+    @cached_property
+    def codes(self) -> dict[str, CategoryCodes]:
+        """Rarities and identities of the categories of each categorical feature."""
+        return {
+            feature.name: CategoryCodes(self.statistics[feature.name])
+            for feature in self.schema.encoded
             if feature.kind == "categorical"
         }
 
@@ -99,8 +107,11 @@ class Aligner:
 
     def carries(self, carried: NDArray[np.bool_]) -> float:
         """Return the share (0-1) of the model's importance that these learned features have."""
+        if carried.all():
+            return 1.0
+        importance = self._importance()
         names = (feature.name for feature, has in zip(self.schema.learned, carried, strict=True) if has)
-        return min(1.0, sum(self.importance.get(name, 0.0) for name in names))
+        return min(1.0, sum(importance.get(name, 0.0) for name in names))
 
     def unknown(self, names: Iterable[str]) -> list[str]:
         """Return the names that the schema does not hold."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -57,12 +58,9 @@ class CategoryCodes:
     """
 
     def __init__(self, statistics: FeatureStatistics) -> None:
-        self._all = statistics.present + 1.0
-        self.rarity: Mapping[str, float] = {name: self._rarity(weight) for name, weight in statistics.weights.items()}
-        self.unseen = self._rarity(0.0)
-
-    def _rarity(self, weight: float) -> float:
-        return -math.log2((weight + 0.5) / self._all)
+        known = statistics.categories
+        *rarities, self.unseen = _rarities([*known.weights.tolist(), 0.0], statistics.present)
+        self.rarity: Mapping[str, float] = dict(zip(known.names, rarities, strict=True))
 
     def parts(self, category: str, wanted: tuple[str, ...]) -> list[float]:
         """Return the encoded parts of one category."""
@@ -70,6 +68,12 @@ class CategoryCodes:
         return [rarity if part == "rarity" else identity_of(category) for part in wanted]
 
 
+def _rarities(weights: list[float], present: float) -> list[float]:
+    whole = present + 1.0
+    return [-math.log2((weight + 0.5) / whole) for weight in weights]
+
+
+@lru_cache(maxsize=65_536)
 def identity_of(category: str) -> float:
     """Return a number in [0, 1), exact in 32 bits, that stands for a category everywhere and always."""
     return (hash_of(category) >> 8) * 2.0**-24

@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core.alignment import no_known_columns
 from detector.core.fitted import Fitted
 from detector.core.forest import Encoded, Floats, Forest
+from detector.core.later import pd
 from detector.core.missing import find_patterns
 from detector.core.reasons import UNIT, Reason, reasons_for
 from detector.core.views import Signature, View

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core import sample as sampling
@@ -15,6 +14,7 @@ from detector.core.alignment import Aligner, is_retyped
 from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
 from detector.core.forest import Encoded
 from detector.core.inference import Finding, finding_for, infer
+from detector.core.later import pd
 from detector.core.missing import absence_is_state, column_is_missing
 from detector.core.reading import Reading, read_column
 from detector.core.sample import Sample
@@ -80,13 +80,15 @@ class Fitted:
     def with_observed(self, schema: Schema, statistics: Mapping[str, FeatureStatistics]) -> Fitted:
         """Return the model with more observed features; what was grown and measured stays: nothing was learned."""
         other = Fitted(schema, statistics, self.sample)
-        other.__dict__.update(views=self.views, importance=self.importance)
+        for name in ("views", "importance"):
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
         return other
 
     @cached_property
     def aligner(self) -> Aligner:
         """Brings batches into the model's columns."""
-        return Aligner(self.schema, self.statistics, self.importance)
+        return Aligner(self.schema, self.statistics, lambda: self.importance)
 
 
 def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fitted:

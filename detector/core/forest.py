@@ -16,6 +16,8 @@ from detector.core import kernels
 
 #: Below this many rows a second thread costs more than it brings.
 ROWS_A_THREAD = 16_384
+#: Calibration makes a request wait, and never lasts long: it is shared sooner.
+CALIBRATION_A_THREAD = 2_048
 
 Floats = NDArray[np.float64]
 Encoded = NDArray[np.float32]
@@ -116,7 +118,7 @@ class Forest:
     def paths(self, rows: Encoded) -> Floats:
         """Return the mean normalised path length (n,) of rows that carry every column; low is anomalous."""
         out = np.empty(len(rows), np.float64)
-        _in_blocks(
+        in_blocks(
             lambda a, b: kernels.path_lengths(
                 rows, self.split_column, self.threshold, self.leaf, self.depth, a, b, out
             ),
@@ -127,7 +129,7 @@ class Forest:
     def paths_through_holes(self, rows: Encoded) -> Floats:
         """Return the same for rows in which ``NaN`` marks a value that is not known: both branches, weighted."""
         out = np.empty(len(rows), np.float64)
-        _in_blocks(
+        in_blocks(
             lambda a, b: kernels.both_branches(
                 rows, self.split_column, self.threshold, self.leaf, self.count, self.depth, a, b, out
             ),
@@ -143,7 +145,13 @@ class Forest:
                 rows, self.split_column, self.threshold, self.leaf, self.count, self.depth, in_bag, out
             )
         else:
-            kernels.out_of_bag(rows, self.split_column, self.threshold, self.leaf, self.depth, in_bag, out)
+            in_blocks(
+                lambda a, b: kernels.out_of_bag(
+                    rows, self.split_column, self.threshold, self.leaf, self.depth, in_bag, a, b, out
+                ),
+                len(rows),
+                a_thread=CALIBRATION_A_THREAD,
+            )
         return out
 
     def attribution(self, rows: Encoded) -> Floats:
@@ -153,10 +161,10 @@ class Forest:
         return out
 
 
-def _in_blocks(work: Callable[[int, int], None], n: int) -> None:
-    """Call ``work(start, stop)`` over ``n`` rows, on several threads when there are many rows."""
+def in_blocks(work: Callable[[int, int], None], n: int, a_thread: int = ROWS_A_THREAD) -> None:
+    """Call ``work(start, stop)`` over ``n`` rows, on several threads when each gets ``a_thread`` rows or more."""
     # A pool of our own: numba's default one aborts the process when two threads enter it.
-    threads = min(_processors(), n // ROWS_A_THREAD)
+    threads = min(_processors(), n // a_thread)
     if threads < 2:
         work(0, n)
         return

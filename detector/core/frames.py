@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from detector.core.later import pd
 from detector.errors import InputError, Problem, excerpt
 
 #: What every public method takes as rows.
-Rows = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]] | NDArray[Any]
+Rows: TypeAlias = "pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]] | NDArray[Any]"
 
 
 def as_frame(rows: Any) -> pd.DataFrame:
@@ -59,9 +59,16 @@ def as_frame(rows: Any) -> pd.DataFrame:
 def holds_columns(rows: Any) -> bool:
     """Return whether ``rows`` is a dictionary of whole columns: each of its values is a list, an array or a series."""
     return isinstance(rows, Mapping) and bool(rows) and all(
-        isinstance(value, list | tuple | pd.Series) or (isinstance(value, np.ndarray) and value.ndim == 1)
-        for value in rows.values()
+        type(value) not in _SINGLE and _is_column(value) for value in rows.values()
     )  # fmt: skip
+
+
+#: What the values of a single record mostly are.
+_SINGLE = frozenset({float, int, str, bool, type(None)})
+
+
+def _is_column(value: object) -> bool:
+    return isinstance(value, list | tuple | pd.Series) or (isinstance(value, np.ndarray) and value.ndim == 1)
 
 
 def _from_columns(columns: Mapping[Any, Any]) -> pd.DataFrame:

@@ -8,16 +8,16 @@ from threading import Lock
 from typing import Any, Literal, Self, overload
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
 
 from detector.core import archive, fitted, stored_model
 from detector.core.alignment import AlignmentReport
+from detector.core.estimator import OutlierEstimator
 from detector.core.explain import Explanation, explain
 from detector.core.fitted import Fitted
 from detector.core.forest import Floats
 from detector.core.frames import Rows, as_frame, holds_columns
+from detector.core.later import pd
 from detector.core.observing import observed, worth_counting
 from detector.core.parameters import check_parameters, plain_parameters, seed_from, settings_for
 from detector.core.schema import Schema
@@ -30,7 +30,7 @@ from detector.errors import ModelFileError, NotTrainedError
 _ROWS_WAITING = 256
 
 
-class DynamicAnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn is untyped
+class DynamicAnomalyDetector(OutlierEstimator):
     """An isolation forest that goes on when columns come, go and change.
 
     It holds a bounded sample of encoded training rows and grows its trees from it on demand: a forest for each set of
@@ -132,6 +132,10 @@ class DynamicAnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
+
+    def fit_predict(self, rows: Rows, y: Any = None) -> NDArray[np.int64]:
+        """Return what :meth:`predict` says of the rows after :meth:`fit` on them."""
+        return self.fit(rows).predict(rows)
 
     def partial_fit(self, rows: Rows, y: Any = None) -> Self:
         """Learn from more rows; the first call is :meth:`fit`.
@@ -254,11 +258,6 @@ class DynamicAnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     def is_fitted(self) -> bool:
         """Whether the model has been trained."""
         return "_state" in self.__dict__
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = tags.input_tags.string = tags.input_tags.categorical = True
-        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return self.is_fitted

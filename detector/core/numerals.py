@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pandas.api import types
+
+from detector.core.later import pd, types
 
 #: Greater magnitudes lose their meaning in 32 bits; they are listed as unreadable.
 LARGEST = 1e30
@@ -26,7 +26,9 @@ def numbers_of_column(column: pd.Series) -> NDArray[np.float64]:
         return np.asarray(column.dt.total_seconds().to_numpy(np.float64, na_value=np.nan))
     if types.is_complex_dtype(dtype) or (isinstance(dtype, np.dtype) and dtype.kind == "M"):
         return np.full(len(column), np.nan)
-    if types.is_numeric_dtype(dtype):
+    if dtype == np.float64:
+        values = column.to_numpy()
+    elif types.is_numeric_dtype(dtype):
         values = column.to_numpy(np.float64, na_value=np.nan)
     else:
         values = _numbers_of_objects(column)

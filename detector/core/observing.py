@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-import pandas as pd
-
 from detector.core.fitted import ROWS_TO_LEARN, Fitted
 from detector.core.inference import infer_kind
+from detector.core.later import pd
 from detector.core.reading import read_column
 from detector.core.schema import SCORED_ROLES, Feature, Role, Schema
 from detector.core.statistics import FeatureStatistics

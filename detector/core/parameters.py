@@ -8,7 +8,6 @@ from numbers import Integral, Real
 from typing import Any, get_args
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from detector.core.fitted import Settings
 from detector.core.schema import ROLES
@@ -60,8 +59,19 @@ def settings_for(parameters: Mapping[str, Any], rows: int, seed: int) -> Setting
 
 
 def seed_from(random_state: Any) -> int:
-    """Return a seed drawn from an int, a ``RandomState`` or ``None``, as scikit-learn takes them."""
-    return int(check_random_state(random_state).randint(0, 2**31 - 1))
+    """Return a seed drawn from an int, a ``RandomState`` or ``None`` (numpy's own), as scikit-learn takes them.
+
+    Raises
+    ------
+    ValueError
+        When it is none of these.
+    """
+    if isinstance(random_state, Integral):
+        random_state = np.random.RandomState(int(random_state))
+    draw = np.random if random_state is None else random_state
+    if not (draw is np.random or isinstance(draw, np.random.RandomState)):
+        raise ValueError(f"random_state must be a whole number, a RandomState or None, not {random_state!r}.")
+    return int(draw.randint(0, 2**31 - 1))
 
 
 def plain_parameters(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:

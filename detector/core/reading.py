@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pandas.api import types
 
 from detector.core.inference import BOOLEAN_TEXTS, infer_kind, is_absent
+from detector.core.later import pd, types
 from detector.core.numerals import LARGEST, number_of, numbers_of_column
 from detector.core.statistics import FeatureStatistics, Kind
 from detector.core.times import seconds_of, seconds_of_column

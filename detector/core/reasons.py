@@ -7,12 +7,11 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pandas.api import types
 
 from detector.core.fitted import Fitted
 from detector.core.forest import Floats
+from detector.core.later import pd, types
 from detector.core.reading import Reading, read_column
 from detector.core.schema import Feature
 from detector.core.statistics import FeatureStatistics

@@ -8,18 +8,19 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core import kernels
 from detector.core.alignment import Aligned, AlignmentReport, CellProblem, ColumnFinding, no_known_columns
-from detector.core.encoding import MODES
+from detector.core.encoding import MODES, CategoryCodes
 from detector.core.fitted import Fitted
 from detector.core.forest import Floats, score_from_path
 from detector.core.frames import as_frame
 from detector.core.inference import infer_kind
+from detector.core.later import pd
 from detector.core.missing import find_patterns
 from detector.core.reading import read_value
+from detector.core.schema import Feature
 from detector.core.statistics import Kind
 from detector.errors import excerpt
 
@@ -125,22 +126,14 @@ class _Known:
 
 
 class RecordScorer:
-    """Scores single records without a frame: the same numbers as a frame of one row, some fifty times faster."""
+    """Scores single records without a frame: the same numbers as a frame of one row, some fifty times faster.
+
+    Made in a moment: what it needs of the categories and of the forest is found with the first record.
+    """
 
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
-        schema, aligner = fitted.schema, fitted.aligner
-        self._plan = [
-            (
-                feature.name,
-                feature.kind,
-                feature.columns.start,
-                feature.columns.stop,
-                feature,
-                aligner.codes.get(feature.name),
-            )
-            for feature in schema.learned
-        ]
+        schema = fitted.schema
         width = schema.width
         self._modes = np.full(width, kernels.AS_IS, np.int64)
         self._centers, self._spreads = np.zeros(width), np.ones(width)
@@ -219,10 +212,19 @@ class RecordScorer:
         )  # fmt: skip
 
     @cached_property
+    def _plan(self) -> list[tuple[str, Kind, int, int, Feature, CategoryCodes | None]]:
+        """Each learned feature's name, kind, first column, last column and one, itself, and its categories."""
+        codes = self._fitted.aligner.codes
+        return [
+            (feature.name, feature.kind, feature.columns.start, feature.columns.stop, feature, codes.get(feature.name))
+            for feature in self._fitted.schema.learned
+        ]
+
+    @cached_property
     def _all_names(self) -> tuple[str, ...]:
         return tuple(self._names)
 
-    def _arrived(self, feature: Any, raw: Any, readable: bool, *, absent: bool) -> ColumnFinding:
+    def _arrived(self, feature: Feature, raw: Any, readable: bool, *, absent: bool) -> ColumnFinding:
         found: Kind = infer_kind(pd.Series([raw], dtype=object))
         present = 0 if absent and readable else 1
         return self._fitted.aligner.arrived(feature, found, present, 1 - present, 0 if readable else 1)

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+from detector.core.later import pd
 
 #: A date as ISO 8601 writes it, with or without a time of day and an offset. Digits alone are a number, not a time.
 TIME_TEXT = (
@@ -64,15 +65,16 @@ def seconds_of(value: Any) -> float:
             value = datetime.fromisoformat(text if " " not in text[11:] else text.replace(" ", "T", 1).replace(" ", ""))
         except ValueError:  # the 30th of February
             return np.nan
-    if isinstance(value, pd.Timestamp):
-        value = value.asm8
-    if isinstance(value, np.datetime64):
-        ticks = value.astype("datetime64[us]")
-        return np.nan if np.isnat(ticks) else int(ticks.astype(np.int64)) / 1e6
-    if not isinstance(value, date) or value is pd.NaT:
-        return np.nan
-    if not isinstance(value, datetime):
-        value = datetime.combine(value, time())
+    if type(value) is not datetime:
+        if isinstance(value, pd.Timestamp):
+            value = value.asm8
+        if isinstance(value, np.datetime64):
+            ticks = value.astype("datetime64[us]")
+            return np.nan if np.isnat(ticks) else int(ticks.astype(np.int64)) / 1e6
+        if not isinstance(value, date) or value is pd.NaT:
+            return np.nan
+        if not isinstance(value, datetime):
+            value = datetime.combine(value, time())
     since: timedelta = (value if value.tzinfo else value.replace(tzinfo=UTC)) - _EPOCH
     return (since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds) / 1e6
 

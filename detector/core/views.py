@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import kernels
-from detector.core.forest import Encoded, Floats, Forest
+from detector.core.forest import Encoded, Floats, Forest, in_blocks
 from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
 from detector.core.schema import Layout
 
@@ -101,9 +101,19 @@ def severity(table: Floats, paths: Floats) -> Floats:
     ``table`` is ascending. This is 100 (1 - p) with the mid-p value of a conformal test (Vovk, Gammerman and
     Shafer, 2005): a fresh row drawn like the rows of the table exceeds severity s with probability 1 - s / 100.
     """
-    below = np.searchsorted(table, paths, side="left")
-    up_to = np.searchsorted(table, paths, side="right")
-    return _severity(below, up_to, len(table))
+    out = np.empty(len(paths))
+
+    def place(a: int, b: int) -> None:
+        some = paths[a:b]
+        below = np.searchsorted(table, some, side="left")
+        # Ties are few, and a second search of all would take as long as the first.
+        tied = np.flatnonzero(table[np.minimum(below, len(table) - 1)] == some)
+        up_to = below.copy()
+        up_to[tied] = np.searchsorted(table, some[tied], side="right")
+        out[a:b] = _severity(below, up_to, len(table))
+
+    in_blocks(place, len(paths))
+    return out
 
 
 @overload

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from detector.core import fitted
 from detector.core.fitted import RETIRED_SHARE, ROWS_TO_LEARN, Fitted
+from detector.core.forest import Forest
+from detector.core.model import DynamicAnomalyDetector
 from detector.core.scoring import score_frame
 from detector.errors import InputError
 from tests import tables
@@ -215,3 +219,45 @@ def test_what_an_update_changes_is_small_when_the_batch_is_small() -> None:
     before, now = score_frame(known, fresh, 90.0), score_frame(after, fresh, 90.0)
     assert np.corrcoef(before.scores, now.scores)[0, 1] > 0.98
     assert ((before.labels == -1) & (now.labels == -1)).sum() > 0.8 * (before.labels == -1).sum()
+
+
+# What waits until somebody asks
+
+
+def grown(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that gets the columns of every forest grown from now on."""
+    columns: list[int] = []
+    grow = Forest.grow.__func__
+
+    def counting(kind: type[Forest], *arguments: Any) -> Forest:
+        columns.append(len(arguments[3]))
+        return grow(kind, *arguments)
+
+    monkeypatch.setattr(Forest, "grow", classmethod(counting))
+    return columns
+
+
+def test_neither_learning_nor_registering_a_column_grows_a_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    forests = grown(monkeypatch)
+    model = DynamicAnomalyDetector(n_estimators=10).fit(tables.payments(300))
+    for seed in range(1, 4):
+        model.partial_fit(tables.payments(100, seed=seed))
+        model.observe(tables.payments(20).assign(risk=0.5))
+    assert forests == []
+
+
+def test_rows_with_all_columns_need_one_forest_and_importance_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = tables.learned(tables.payments(300))
+    forests = grown(monkeypatch)
+    assert score_frame(known, tables.payments(50), 90.0).report.importance_carried == 1.0
+    assert "importance" not in known.__dict__
+    known.importance  # noqa: B018  # asked for what it does
+    assert len(forests) == 1
+
+
+def test_an_observed_column_takes_along_what_was_grown_and_measured() -> None:
+    known = tables.learned(tables.payments(300))
+    importance, view = known.importance, known.views.get(known.everything)
+    other = known.with_observed(known.schema, known.statistics)
+    assert other.importance is importance
+    assert other.views.get(other.everything) is view

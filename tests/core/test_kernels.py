@@ -14,7 +14,7 @@ from detector.core import kernels
 from detector.core.forest import Choices, Forest
 from tests import naive
 
-LEVELS = np.array([-np.inf, -1e30, -2.5, 0.0, 1.0, 1.0000001, 3.0, 1e30], np.float32)
+LEVELS = np.array([-np.inf, -1e30, -2.5, -0.0, 0.0, 1.0, 1.0000001, 3.0, 1e30], np.float32)
 
 
 def a_table(seed: int, n: int, d: int, kind: str) -> np.ndarray:
@@ -94,6 +94,16 @@ def test_grown_trees_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
 def test_path_lengths_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
     wanted = [sum(naive.path(tree, row) for tree in both.trees) / len(both.trees) for row in both.rows]
     assert both.forest.paths(both.rows).tolist() == wanted
+
+
+@pytest.mark.parametrize("kind", ["plain", "ties", "absent"])
+def test_a_rows_path_does_not_depend_on_the_rows_beside_it(kind: str) -> None:
+    forest = Grown(5, 300, 4, kind, trees=20).forest
+    rows = a_table(6, 150, 4, kind)
+    together = forest.paths(rows)
+    assert [forest.paths(rows[i : i + 1])[0] for i in range(len(rows))] == together.tolist()
+    assert forest.paths_out_of_bag(rows, np.zeros((20, len(rows)), np.uint8)).tolist() == together.tolist()
+    assert forest.paths_out_of_bag(rows, np.ones((20, len(rows)), np.uint8)).tolist() == together.tolist()
 
 
 @few
