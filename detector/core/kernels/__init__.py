@@ -36,13 +36,8 @@ from detector.core.kernels.growing import (
     mix,
     mixed,
 )
-from detector.core.kernels.walking import (
-    both_branches,
-    both_branches_out_of_bag,
-    out_of_bag,
-    path_attribution,
-    path_lengths,
-)
+from detector.core.kernels.holes import both_branches, both_branches_out_of_bag
+from detector.core.kernels.walking import out_of_bag, path_attribution, path_lengths
 
 __all__ = [
     "ABSENT_THRESHOLD",
