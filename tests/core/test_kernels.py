@@ -119,7 +119,9 @@ def test_a_hole_goes_both_ways_weighted_by_the_rows_that_went_there(both: Grown)
 def test_holes_out_of_bag_do_both(both: Grown) -> None:
     rows, held = both.with_holes(), both.in_bag()
     wanted = [
-        naive.mean_outside([float(naive.through_holes(tree, row)) for tree in both.trees], held[:, i].astype(bool).tolist())
+        naive.mean_outside(
+            [float(naive.through_holes(tree, row)) for tree in both.trees], held[:, i].astype(bool).tolist()
+        )
         for i, row in enumerate(rows)
     ]
     assert both.forest.paths_out_of_bag(rows, held, holes=True).tolist() == wanted

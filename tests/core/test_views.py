@@ -53,7 +53,7 @@ def test_severity_with_many_scattered_holes_flags_about_the_nominal_share() -> N
     fresh = tables.numbers(4_000, seed=9)
     fresh = fresh.mask(np.random.default_rng(4).random(fresh.shape) < 0.3)
     result = score_frame(known(), fresh, 90.0)
-    assert len(result.signatures) > 10
+    assert len(result.signatures) == 1
     assert result.flagged_share == pytest.approx(0.10, abs=0.02)
     assert (result.severities > 50.0).mean() == pytest.approx(0.5, abs=0.05)
 

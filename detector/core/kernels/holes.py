@@ -15,6 +15,8 @@ from detector.core.kernels.compiling import compiled
 
 #: Rows that go through a tree together; their columns and what waits on each level fit into the nearest cache.
 ROWS_TOGETHER = 512
+#: Fewer rows than this take their ways one by one, which is then less work.
+FEW_ROWS = 12
 
 
 @njit(inline="always")
@@ -29,8 +31,8 @@ def _first_leaf(node, inner):
     return node - inner
 
 
-@compiled("i8(f4[::1], i8, i4[::1], i4[::1])")
-def _children_first(threshold, depth, order, stack):
+@compiled("i8(f4[::1], i4[::1], i4[::1])")
+def _children_first(threshold, order, stack):
     """Write the nodes that split to ``order``, children before parents, and return how many there are."""
     top = 0
     if _splits(threshold, 0):
@@ -56,11 +58,11 @@ def _expected(value, cut, below, above, share):
     # All three are computed, and one is chosen without a jump.
     unknown = below + share * (above - below)
     known = below if value <= cut else above
-    return known if value == value else unknown
+    return unknown if np.isnan(value) else known
 
 
 @njit(inline="always")
-def _expected_leaves(columns, m, split_column, threshold, leaf, count, depth, order, waiting):
+def _expected_leaves(columns, m, split_column, threshold, leaf, count, order, waiting):
     """Leave the expected leaf value of ``m`` rows, given column by column, in ``waiting[1, :m]``.
 
     ``waiting[2 * level]`` holds what the right child on a level expects, ``waiting[2 * level + 1]`` the left.
@@ -96,6 +98,34 @@ def _expected_leaves(columns, m, split_column, threshold, leaf, count, depth, or
         waiting[1, :m] = leaf[0]
 
 
+@compiled("f4(f4[::1], u4[::1], f4[::1], f4[::1], i4[::1], i4[::1], f4[::1])")
+def _expected_leaf(row, split_column, threshold, leaf, count, holes, below):
+    """Return the expected leaf value of one row; ``holes`` and ``below`` hold the branches that are half done."""
+    inner = threshold.shape[0]
+    top = 0
+    node = 0
+    while True:
+        while _splits(threshold, node):
+            value = row[split_column[node]]
+            if np.isnan(value):
+                holes[top] = 2 * node + 1  # odd: the left branch is under way
+                top += 1
+                node = 2 * node + 1
+            else:
+                node = 2 * node + 2 - (value <= threshold[node])
+        expected = leaf[_first_leaf(node, inner)]
+        while top > 0 and holes[top - 1] % 2 == 0:
+            top -= 1
+            right = holes[top]
+            share = np.float32(count[right] / count[(right - 2) // 2])
+            expected = below[top] + share * (expected - below[top])
+        if top == 0:
+            return expected
+        below[top - 1] = expected
+        holes[top - 1] += 1
+        node = holes[top - 1]
+
+
 @njit(inline="always")
 def _by_column(rows, start, m, columns):
     for k in range(m):
@@ -110,7 +140,7 @@ def _orders(threshold, depth):
     lengths = np.empty(trees, np.int64)
     stack = np.empty(depth + 2, np.int32)
     for t in range(trees):
-        lengths[t] = _children_first(threshold[t], depth, order[t], stack)
+        lengths[t] = _children_first(threshold[t], order[t], stack)
     return order, lengths
 
 
@@ -122,6 +152,15 @@ def both_branches(rows, split_column, threshold, leaf, count, depth, start, stop
     :func:`~detector.core.kernels.walking.path_lengths` says of it.
     """
     trees = split_column.shape[0]
+    if stop - start < FEW_ROWS:
+        holes = np.empty(depth + 1, np.int32)
+        below = np.empty(depth + 1, np.float32)
+        for i in range(start, stop):
+            out[i] = 0.0
+            for t in range(trees):
+                out[i] += _expected_leaf(rows[i], split_column[t], threshold[t], leaf[t], count[t], holes, below)
+            out[i] /= trees
+        return
     order, lengths = _orders(threshold, depth)
     columns = np.empty((rows.shape[1], ROWS_TOGETHER), np.float32)
     waiting = np.empty((2 * depth + 4, ROWS_TOGETHER), np.float32)
@@ -131,7 +170,7 @@ def both_branches(rows, split_column, threshold, leaf, count, depth, start, stop
         out[a : a + m] = 0.0
         for t in range(trees):
             _expected_leaves(
-                columns, m, split_column[t], threshold[t], leaf[t], count[t], depth, order[t, : lengths[t]], waiting
+                columns, m, split_column[t], threshold[t], leaf[t], count[t], order[t, : lengths[t]], waiting
             )
             for k in range(m):
                 out[a + k] += waiting[1, k]
@@ -157,7 +196,7 @@ def both_branches_out_of_bag(rows, split_column, threshold, leaf, count, depth, 
         used[:] = 0
         for t in range(trees):
             _expected_leaves(
-                columns, m, split_column[t], threshold[t], leaf[t], count[t], depth, order[t, : lengths[t]], waiting
+                columns, m, split_column[t], threshold[t], leaf[t], count[t], order[t, : lengths[t]], waiting
             )
             for k in range(m):
                 everywhere[k] += waiting[1, k]
