@@ -164,3 +164,9 @@ def mean_outside(values: list[float], held: list[bool]) -> float:
     """Return the mean of what the trees say whose bag lacks the row; of all of them when every bag holds it."""
     outside = [value for value, inside in zip(values, held, strict=True) if not inside]
     return sum(outside) / len(outside) if outside else sum(values) / len(values)
+
+
+def donor(compared: Any, row: int, candidates: list[int], spare: int, values: Any) -> int:
+    """Return the nearest of the candidates that recorded a value, the first of equals; the spare row when none did."""
+    carriers = [candidate for candidate in candidates if not math.isnan(values[candidate])]
+    return min(carriers, key=lambda candidate: np.abs(compared[row] - compared[candidate]).sum(), default=spare)

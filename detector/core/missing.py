@@ -2,8 +2,8 @@
 
 There are two kinds of absence. Where training rows lacked a value now and then, absence is a *state*: encoded as
 ``-inf``, and the trees have learned what it means. Where they did not, it is a *hole*: encoded as ``NaN``, and the row
-goes along both branches of each split on the feature. A column that does not come at all is neither: the batch is scored
-by the view of the columns that do.
+goes along both branches of each split on the feature. A column that does not come at all is neither: the batch is
+scored by the view of the columns that do.
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ from detector.core.views import Signature
 
 #: From this share of absent values on, absence is a state that trees can learn.
 STATE_SHARE = 0.005
+#: So many rows after a column first came, absence in it may mean that not all rows carry it yet.
+ROWS_OF_ARRIVAL = 512
 #: A column without a single value in so many rows has not arrived, even where single absences are a state.
 ROWS_FOR_NO_COLUMN = 20
 
 
-def absence_is_state(statistics: FeatureStatistics) -> bool:
-    """Return whether the feature was absent often enough for the trees to have learned what absence means."""
+def absence_is_state(statistics: FeatureStatistics, *, came_later: bool = False) -> bool:
+    """Return whether the feature was absent often enough for the trees to have learned what absence means.
+
+    A feature that ``came_later`` than the first training may still be arriving: for a while its absence means nothing.
+    """
+    if came_later and statistics.rows < ROWS_OF_ARRIVAL:
+        return False
     return statistics.share_absent >= STATE_SHARE
 
 

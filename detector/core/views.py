@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import kernels
+from detector.core.filling import filled
 from detector.core.forest import Encoded, Floats, Forest
 from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
 from detector.core.schema import Layout
@@ -25,6 +26,8 @@ from detector.core.schema import Layout
 VIEWS_KEPT = 64
 #: Fewer calibration rows than this that recorded a signature, and all rows that did are used.
 FEW_CALIBRATION_ROWS = 512
+#: Fewer complete rows than this, and rows that recorded at least half of the young columns are used, filled.
+FEWEST_COMPLETE_ROWS = 32
 #: Bags with less than this share of the rows need no siblings: most trees leave out a calibration row.
 SMALL_BAG_SHARE = 0.2
 #: Trees grown for calibration alone, at most, for each tree of the forest; two do for a bag of 63 % of the rows.
@@ -134,14 +137,11 @@ def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
     firsts = np.array([layout.columns_of(feature)[0] for feature in signature])
     recorded: NDArray[np.bool_] = np.asarray(~np.isnan(sample.rows[:, firsts]).any(axis=1))
     if not recorded.all():
-        if recorded.sum() < 2:
-            # Columns that no row recorded together: "unknown" is then taken as absent, which is all there is to learn.
-            rows = np.where(np.isnan(sample.rows), np.float32(-np.inf), sample.rows)
-            return build_view(replace(sample, rows=rows), layout, signature)
-        bags, sizes = _recorded_bags(sample, recorded)
-        calibration = calibration[recorded[calibration]]
-        if len(calibration) < FEW_CALIBRATION_ROWS:
-            calibration = np.flatnonzero(recorded).astype(np.int32)
+        calibration = _calibration(sample, firsts, recorded)
+        if LARGEST_BAG_SHARE * recorded.sum() < sample.bags.shape[1]:
+            sample = replace(sample, rows=filled(sample, layout, signature))
+        else:
+            bags, sizes = _recorded_bags(sample, recorded)
     trees = len(bags)
     bags, sizes = _with_siblings(sample, bags, sizes)
     calibrating = Forest.grow(
@@ -193,6 +193,17 @@ def _with_siblings(sample: Sample, bags: Rows, sizes: NDArray[np.int32]) -> tupl
         held &= sample.membership(sibling, sizes, pool) == 1
         found.append(sibling)
     return np.concatenate(found), np.tile(sizes, len(found))
+
+
+def _calibration(sample: Sample, firsts: NDArray[np.int64], recorded: NDArray[np.bool_]) -> Rows:
+    """Return the calibration rows that recorded the signature; all rows that did, or came near to it, when few did."""
+    found = sample.calibration[recorded[sample.calibration]]
+    if len(found) >= FEW_CALIBRATION_ROWS:
+        return found
+    if recorded.sum() < FEWEST_COMPLETE_ROWS:
+        carried = (~np.isnan(sample.rows[:, firsts])).sum(axis=1)
+        recorded = 2 * (carried - carried.min()) >= carried.max() - carried.min()
+    return np.flatnonzero(recorded).astype(np.int32)
 
 
 def _recorded_bags(sample: Sample, recorded: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.int32]]:

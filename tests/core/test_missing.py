@@ -7,6 +7,7 @@ import pytest
 
 from detector.core.missing import (
     ROWS_FOR_NO_COLUMN,
+    ROWS_OF_ARRIVAL,
     Carried,
     absence_is_state,
     column_is_missing,
@@ -45,6 +46,12 @@ def test_absence_is_a_state_once_half_a_percent_of_training_rows_had_it() -> Non
     assert not absence_is_state(statistics(1000, 0))
     assert not absence_is_state(statistics(998, 2))
     assert absence_is_state(statistics(995, 5))
+
+
+def test_absence_in_a_column_that_came_later_is_no_state_before_it_has_arrived() -> None:
+    assert not absence_is_state(statistics(ROWS_OF_ARRIVAL // 2, ROWS_OF_ARRIVAL // 2 - 1), came_later=True)
+    assert absence_is_state(statistics(ROWS_OF_ARRIVAL // 2, ROWS_OF_ARRIVAL // 2), came_later=True)
+    assert not absence_is_state(statistics(1000, 0), came_later=True)
 
 
 def test_an_empty_column_has_not_come_unless_it_is_usually_empty_or_the_rows_are_few() -> None:
