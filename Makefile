@@ -34,10 +34,13 @@ contracts: $(VENV)/.test ## check that imports point down only
 browser: $(VENV)/.test ## drive the real pages in Chromium
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
-bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files for the drift benchmark
+bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files for those on columns
 	$(BIN)/python -m benchmarks.forest
 	$(BIN)/python -m benchmarks.serving
-	$(if $(DATA),$(BIN)/python -m benchmarks.drift --data $(DATA),@echo "Without DATA=folder, benchmarks.drift is left out.")
+	@test -n "$(DATA)" || echo "Without DATA=folder, benchmarks.drift, benchmarks.holes and benchmarks.adapting are left out."
+	$(if $(DATA),$(BIN)/python -m benchmarks.drift --data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.holes --data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.adapting --data $(DATA))
 
 sample: $(VENV)/.run ## write the sample data again
 	$(BIN)/python -m detector sample --out sample_data

@@ -152,27 +152,24 @@ def path(tree: Node, row: Any) -> float:
     return path(tree.left if row[tree.column] <= tree.cut else tree.right, row)
 
 
-def expected(tree: Node, row: Any = None) -> float:
-    """Return the leaf value to be expected: a column that is NaN, or every one when there is no row, goes both ways."""
-    total = 0.0
+def expected(tree: Node) -> float:
+    """Return the leaf value to be expected of a row of which nothing is known."""
+    if isinstance(tree, Leaf):
+        return float(tree.value)
+    right = tree.right.size / tree.size
+    return (1.0 - right) * expected(tree.left) + right * expected(tree.right)
 
-    def visit(tree: Node, weight: float) -> None:
-        nonlocal total
-        if isinstance(tree, Leaf):
-            total += weight * float(tree.value)
-            return
-        value = math.nan if row is None else row[tree.column]
-        if value <= tree.cut:
-            visit(tree.left, weight)
-        elif value > tree.cut:
-            visit(tree.right, weight)
-        else:
-            right = tree.right.size / tree.size
-            visit(tree.left, weight * (1.0 - right))
-            visit(tree.right, weight * right)
 
-    visit(tree, 1.0)
-    return total
+def through_holes(tree: Node, row: Any) -> np.float32:
+    """Return the leaf value to be expected of a row in which NaN marks a value that is not known."""
+    if isinstance(tree, Leaf):
+        return tree.value
+    left, right = through_holes(tree.left, row), through_holes(tree.right, row)
+    if row[tree.column] <= tree.cut:
+        return left
+    if row[tree.column] > tree.cut:
+        return right
+    return left + np.float32(tree.right.size / tree.size) * (right - left)
 
 
 def attribution(tree: Node, row: Any) -> dict[int, float]:
@@ -189,3 +186,9 @@ def mean_outside(values: list[float], held: list[bool]) -> float:
     """Return the mean of what the trees say whose bag lacks the row; of all of them when every bag holds it."""
     outside = [value for value, inside in zip(values, held, strict=True) if not inside]
     return sum(outside) / len(outside) if outside else sum(values) / len(values)
+
+
+def donor(compared: Any, row: int, candidates: list[int], spare: int, values: Any) -> int:
+    """Return the nearest of the candidates that recorded a value, the first of equals; the spare row when none did."""
+    carriers = [candidate for candidate in candidates if not math.isnan(values[candidate])]
+    return min(carriers, key=lambda candidate: np.abs(compared[row] - compared[candidate]).sum(), default=spare)

@@ -13,7 +13,7 @@ from detector.core.alignment import no_known_columns
 from detector.core.fitted import Fitted
 from detector.core.forest import Encoded, Floats, Forest
 from detector.core.later import pd
-from detector.core.missing import find_patterns
+from detector.core.missing import signatures_of
 from detector.core.reasons import UNIT, Reason, reasons_for
 from detector.core.views import Signature, View
 
@@ -33,7 +33,8 @@ class Explanation:
     values : (n, features) SHAP values; positive is more anomalous; 0 for a feature that the row does not carry.
     base : (n,) the expected output of the row's view.
     output : (n,) what is explained; ``base + values.sum(axis=1)`` equals it within 1e-6. 2 ** output is the anomaly
-        score in the row's own view; a batch with more than 16 patterns of gaps scores the rarest in a view near to it.
+        score in the row's own view; a row with a gap in a column that came is scored
+        along both branches (see :mod:`detector.core.missing`), which comes near to it.
     unit : what all of these are measured in.
     reasons : for each row the strongest contributions that make it more anomalous, strongest first.
     """
@@ -84,19 +85,12 @@ def explain(known: Fitted, frame: pd.DataFrame) -> Explanation:
 
 
 def _groups(known: Fitted, matrix: Encoded, carried: NDArray[np.bool_]) -> list[tuple[Signature, NDArray[np.intp]]]:
-    """Return (signature, row numbers) of rows that carry the same features: a rare pattern gets its view here, too."""
+    """Return (signature, row numbers) of rows that carry the same features; each gets its view here."""
     if not len(matrix):
         return []
     if not carried.any():
         raise no_known_columns([feature.name for feature in known.schema.learned])
-    patterns = find_patterns(matrix, carried, known.schema.layout)
-    every = np.arange(len(matrix))
-    groups = [(pattern.signature, every if pattern.rows is None else pattern.rows) for pattern in patterns.own]
-    starts = known.schema.layout.starts
-    for row in patterns.scattered.tolist():
-        signature = tuple(place for place in patterns.base if not np.isnan(matrix[row, starts[place]]))
-        groups.append((signature, np.array([row])))
-    return groups
+    return signatures_of(matrix, tuple(np.flatnonzero(carried).tolist()), known.schema.layout)
 
 
 def _whole_view(known: Fitted, carried: NDArray[np.bool_]) -> View:

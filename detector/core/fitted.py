@@ -164,7 +164,8 @@ def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mappin
         statistics[name] = reading.tracked_by(before, fade)
         if not feature.parts:
             feature = _with_columns(feature, reading, statistics[name], schema, settings)
-        schema = schema.with_features([replace(feature, absence_is_state=absence_is_state(statistics[name]))])
+        is_state = absence_is_state(statistics[name], came_later=feature.since > 0)
+        schema = schema.with_features([replace(feature, absence_is_state=is_state)])
 
     if not readings:
         raise InputError("None of the columns in these rows can be learned from; the model stays as it was.")
@@ -225,7 +226,7 @@ def _with_columns(
             logarithmic="log value" in parts,
             center=center,
             spread=spread,
-            absence_is_state=absence_is_state(statistics),
+            absence_is_state=absence_is_state(statistics, came_later=feature.since > 0),
         )
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
@@ -114,6 +114,16 @@ class Forest:
             forest.split_column, forest.threshold, forest.leaf, forest.count,
         )  # fmt: skip
         return forest
+
+    def first(self, trees: int) -> Forest:
+        """Return the forest of the first so many trees."""
+        return replace(
+            self,
+            split_column=self.split_column[:trees],
+            threshold=self.threshold[:trees],
+            leaf=self.leaf[:trees],
+            count=self.count[:trees],
+        )
 
     def paths(self, rows: Encoded) -> Floats:
         """Return the mean normalised path length (n,) of rows that carry every column; low is anomalous."""

@@ -2,7 +2,8 @@
 
 There are two kinds of absence. Where training rows lacked a value now and then, absence is a *state*: encoded as
 ``-inf``, and the trees have learned what it means. Where they did not, it is a *hole*: encoded as ``NaN``, and the row
-is scored without the feature.
+goes along both branches of each split on the feature. A column that does not come at all is neither: the batch is
+scored by the view of the columns that do.
 """
 
 from __future__ import annotations
@@ -19,14 +20,19 @@ from detector.core.views import Signature
 
 #: From this share of absent values on, absence is a state that trees can learn.
 STATE_SHARE = 0.005
+#: So many rows after a column first came, absence in it may mean that not all rows carry it yet.
+ROWS_OF_ARRIVAL = 512
 #: A column without a single value in so many rows has not arrived, even where single absences are a state.
 ROWS_FOR_NO_COLUMN = 20
-#: Hole patterns that get a view of their own in one batch; rows with rarer ones are scored through both branches.
-PATTERNS_WITH_VIEWS = 16
 
 
-def absence_is_state(statistics: FeatureStatistics) -> bool:
-    """Return whether the feature was absent often enough for the trees to have learned what absence means."""
+def absence_is_state(statistics: FeatureStatistics, *, came_later: bool = False) -> bool:
+    """Return whether the feature was absent often enough for the trees to have learned what absence means.
+
+    A feature that ``came_later`` than the first training may still be arriving: for a while its absence means nothing.
+    """
+    if came_later and statistics.rows < ROWS_OF_ARRIVAL:
+        return False
     return statistics.share_absent >= STATE_SHARE
 
 
@@ -36,39 +42,27 @@ def column_is_missing(absent: NDArray[np.bool_], statistics: FeatureStatistics) 
 
 
 @dataclass(frozen=True, eq=False)
-class Pattern:
-    """Rows that carry the same features.
+class Carried:
+    """What the rows of a batch carry.
 
     Parameters
     ----------
-    signature : numbers of the learned features that the rows carry.
-    rows : (n,) row numbers, or ``None`` for all rows.
+    base : numbers of the learned features whose columns came; the view of these scores the batch.
+    whole : (n,) rows without holes, or ``None`` when no row has any.
+    holed : (m,) rows with holes, which go through both branches of a split on what they lack.
+    levels : (m,) their missing share of ``base``, in tenths, at least 1.
     """
 
-    signature: Signature
-    rows: NDArray[np.intp] | None
-
-
-@dataclass(frozen=True, eq=False)
-class Patterns:
-    """How the rows of a batch are to be scored.
-
-    Parameters
-    ----------
-    own : patterns that get a view of their own.
-    base : the signature of the batch, over which the other rows are scored through both branches.
-    scattered : (n,) rows with rare hole patterns.
-    levels : (n,) their missing share of the base signature, in tenths, at least 1.
-    """
-
-    own: tuple[Pattern, ...]
     base: Signature
-    scattered: NDArray[np.intp]
+    whole: NDArray[np.intp] | None
+    holed: NDArray[np.intp]
     levels: NDArray[np.intp]
 
 
-def find_patterns(matrix: Encoded, carried: NDArray[np.bool_], layout: Layout) -> Patterns:
-    """Return which features each row carries, grouped.
+def find_holes(matrix: Encoded, carried: NDArray[np.bool_], layout: Layout) -> Carried:
+    """Return which rows lack values of features whose columns came, and how many.
+
+    What becomes of a row depends on it and on the columns of the batch, never on the other rows.
 
     Parameters
     ----------
@@ -76,24 +70,33 @@ def find_patterns(matrix: Encoded, carried: NDArray[np.bool_], layout: Layout) -
     carried : (features,) whether the batch has the learned feature's column at all.
     """
     base = tuple(np.flatnonzero(carried).tolist())
-    none = np.empty(0, np.intp)
-    firsts = layout.starts[list(base)]
-    holes = np.isnan(matrix[:, firsts]) if len(firsts) < matrix.shape[1] else np.isnan(matrix)[:, firsts]
-    if not holes.any():
-        return Patterns((Pattern(base, None),), base, none, none)
-    packed = np.packbits(holes, axis=1)
-    _, first, group, counts = np.unique(packed, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    holes = holes_in(matrix, base, layout)
+    missing = holes.sum(axis=1)
+    holed = np.flatnonzero(missing)
+    whole = np.flatnonzero(missing == 0) if len(holed) else None
+    return Carried(base, whole, holed, hole_levels(missing[holed], len(base)))
+
+
+def hole_levels(missing: NDArray[np.intp], features: int) -> NDArray[np.intp]:
+    """Return the share of ``features`` that is missing, in tenths, at least 1."""
+    return np.clip(np.rint(missing * 10 / features), 1, 10).astype(np.intp)
+
+
+def holes_in(matrix: Encoded, signature: Signature, layout: Layout) -> NDArray[np.bool_]:
+    """Return (n, features of the signature) bool: which values the rows lack."""
+    firsts = layout.starts[list(signature)]
+    return np.isnan(matrix[:, firsts]) if len(firsts) < matrix.shape[1] else np.isnan(matrix)[:, firsts]
+
+
+def signatures_of(matrix: Encoded, base: Signature, layout: Layout) -> list[tuple[Signature, NDArray[np.intp]]]:
+    """Return (signature, row numbers) of rows that carry the same features of ``base``, the most frequent first."""
+    holes = holes_in(matrix, base, layout)
+    _, first, group, counts = np.unique(
+        np.packbits(holes, axis=1), axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
     group = group.ravel()
-    # The most frequent patterns first; equal ones in the order of their bits, so that the order of rows does not
-    # matter.
-    order = np.argsort(-counts, kind="stable")
-    own: list[Pattern] = []
-    chosen = np.zeros(len(counts), bool)
-    for place in order[:PATTERNS_WITH_VIEWS].tolist():
-        carried_here = tuple(base[i] for i in np.flatnonzero(~holes[first[place]]).tolist())
-        if carried_here:
-            own.append(Pattern(carried_here, np.flatnonzero(group == place)))
-            chosen[place] = True
-    scattered = np.flatnonzero(~chosen[group])
-    share = holes[scattered].mean(axis=1)
-    return Patterns(tuple(own), base, scattered, np.clip(np.rint(share * 10), 1, 10).astype(np.intp))
+    # Equal ones in the order of their bits, so that the order of rows does not matter.
+    return [
+        (tuple(base[i] for i in np.flatnonzero(~holes[first[place]]).tolist()), np.flatnonzero(group == place))
+        for place in np.argsort(-counts, kind="stable").tolist()
+    ]

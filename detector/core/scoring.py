@@ -18,7 +18,7 @@ from detector.core.forest import Floats, score_from_path
 from detector.core.frames import as_frame
 from detector.core.inference import infer_kind
 from detector.core.later import pd
-from detector.core.missing import find_patterns
+from detector.core.missing import find_holes, hole_levels
 from detector.core.reading import read_value
 from detector.core.schema import Feature
 from detector.core.statistics import Kind
@@ -38,7 +38,7 @@ class ScoreResult:
     scores : (n,) isolation score in (0, 1); higher is more anomalous.
     severities : (n,) 0-100, where the score falls among the model's own rows in the same view.
     cutoff : 0-100, the severity above which a row is flagged.
-    signatures : the sets of features by which rows were scored.
+    signatures : the sets of features by which rows were scored: those whose columns came.
     signature_of_row : (n,) which of them.
     report : what arrived, what did not, and what was done about it.
     index : of the frame, or ``None``.
@@ -84,25 +84,17 @@ def paths_of(fitted: Fitted, aligned: Aligned) -> tuple[Floats, Floats, tuple[tu
         raise no_known_columns(names)
     if not n:
         return paths, severities, (), which
-    patterns = find_patterns(matrix, aligned.carried, fitted.schema.layout)
-    signatures = []
-    for place, pattern in enumerate(patterns.own):
-        view = fitted.views.get(pattern.signature)
-        if pattern.rows is None:
-            paths = view.forest.paths(matrix)
-            severities = view.severities(paths)
-        else:
-            paths[pattern.rows] = view.forest.paths(matrix[pattern.rows])
-            severities[pattern.rows] = view.severities(paths[pattern.rows])
-            which[pattern.rows] = place
-        signatures.append(tuple(names[feature] for feature in pattern.signature))
-    if len(patterns.scattered):
-        view = fitted.views.get(patterns.base)
-        rows = patterns.scattered
-        paths[rows] = view.forest.paths_through_holes(matrix[rows])
-        severities[rows] = view.severities_through_holes(paths[rows], patterns.levels)
-        which[rows] = len(signatures)
-        signatures.append(tuple(names[feature] for feature in patterns.base))
+    found = find_holes(matrix, aligned.carried, fitted.schema.layout)
+    view = fitted.views.get(found.base)
+    if found.whole is None:
+        paths = view.forest.paths(matrix)
+        severities = view.severities(paths)
+    else:
+        paths[found.whole] = view.forest.paths(matrix[found.whole])
+        severities[found.whole] = view.severities(paths[found.whole])
+        paths[found.holed] = view.forest.paths_through_holes(matrix[found.holed])
+        severities[found.holed] = view.severities_through_holes(paths[found.holed], found.levels)
+    signatures = [tuple(names[feature] for feature in found.base)]
     return paths, severities, tuple(signatures), which
 
 
@@ -189,16 +181,20 @@ class RecordScorer:
         if len(missing) == len(self._plan):
             return self._score_as_frame(record, cutoff)
         signature = self._fitted.everything
-        if missing:
-            gone = set(missing)
-            signature = tuple(place for place in signature if place not in gone)
+        if known.missing:
+            signature = tuple(place for place in signature if place not in known.missing)
         view = self._fitted.views.get(signature)
         row = np.empty((1, len(values)), np.float32)
         kernels.encode_row(np.array(values), self._modes, self._centers, self._spreads, row[0])
-        paths = np.empty(1)
         forest = view.forest
-        kernels.path_lengths(row, forest.split_column, forest.threshold, forest.leaf, forest.depth, 0, 1, paths)
-        severity = view.severity_of(float(paths[0]))
+        if len(missing) > len(known.missing):
+            holes = np.array([len(missing) - len(known.missing)])
+            paths = forest.paths_through_holes(row)
+            severity = float(view.severities_through_holes(paths, hole_levels(holes, len(signature)))[0])
+        else:
+            paths = np.empty(1)
+            kernels.path_lengths(row, forest.split_column, forest.threshold, forest.leaf, forest.depth, 0, 1, paths)
+            severity = view.severity_of(float(paths[0]))
         report = AlignmentReport(
             1,
             tuple(unusual.get(finding.name, finding) for finding in known.findings) if unusual else known.findings,
@@ -207,7 +203,7 @@ class RecordScorer:
         return ScoreResult(
             labels=np.array([-1 if severity > cutoff else 1]), scores=score_from_path(paths),
             severities=np.array([severity]), cutoff=cutoff,
-            signatures=(tuple([self._names[place] for place in signature]) if missing else self._all_names,),
+            signatures=(tuple([self._names[place] for place in signature]) if known.missing else self._all_names,),
             signature_of_row=np.zeros(1, np.int32), report=report,
         )  # fmt: skip
 

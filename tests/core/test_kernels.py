@@ -12,6 +12,7 @@ from sklearn.ensemble._iforest import _average_path_length
 
 from detector.core import kernels
 from detector.core.forest import Choices, Forest
+from detector.core.kernels.holes import ROWS_TOGETHER
 from tests import naive
 
 LEVELS = np.array([-np.inf, -1e30, -2.5, -0.0, 0.0, 1.0, 1.0000001, 3.0, 1e30], np.float32)
@@ -121,7 +122,7 @@ def test_out_of_bag_paths_leave_out_the_trees_that_hold_the_row(both: Grown) -> 
 @given(grown)
 def test_a_hole_goes_both_ways_weighted_by_the_rows_that_went_there(both: Grown) -> None:
     rows = both.with_holes()
-    wanted = [sum(naive.expected(tree, row) for tree in both.trees) / len(both.trees) for row in rows]
+    wanted = [sum(float(naive.through_holes(tree, row)) for tree in both.trees) / len(both.trees) for row in rows]
     assert both.forest.paths_through_holes(rows).tolist() == wanted
 
 
@@ -130,7 +131,9 @@ def test_a_hole_goes_both_ways_weighted_by_the_rows_that_went_there(both: Grown)
 def test_holes_out_of_bag_do_both(both: Grown) -> None:
     rows, held = both.with_holes(), both.in_bag()
     wanted = [
-        naive.mean_outside([naive.expected(tree, row) for tree in both.trees], held[:, i].astype(bool).tolist())
+        naive.mean_outside(
+            [float(naive.through_holes(tree, row)) for tree in both.trees], held[:, i].astype(bool).tolist()
+        )
         for i, row in enumerate(rows)
     ]
     assert both.forest.paths_out_of_bag(rows, held, holes=True).tolist() == wanted
@@ -139,7 +142,17 @@ def test_holes_out_of_bag_do_both(both: Grown) -> None:
 @few
 @given(grown)
 def test_rows_without_holes_have_the_same_path_through_both_kernels(both: Grown) -> None:
-    assert both.forest.paths_through_holes(both.rows) == pytest.approx(both.forest.paths(both.rows), rel=1e-15)
+    assert both.forest.paths_through_holes(both.rows).tolist() == both.forest.paths(both.rows).tolist()
+
+
+def test_more_rows_than_go_through_a_tree_together_have_the_paths_that_they_have_alone() -> None:
+    rows = a_table(4, ROWS_TOGETHER + 77, 6, "plain")
+    rows[np.random.default_rng(4).random(rows.shape) < 0.3] = np.nan
+    forest = Grown(4, 40, 6, "plain").forest
+    alone = [forest.paths_through_holes(row[None, :])[0] for row in rows]
+    assert forest.paths_through_holes(rows).tolist() == alone
+    held = np.zeros((len(forest.leaf), len(rows)), np.uint8)
+    assert forest.paths_out_of_bag(rows, held, holes=True).tolist() == alone
 
 
 @few

@@ -93,9 +93,8 @@ def test_nested_values_never_crash(record: dict[str, Any]) -> None:
 
 def test_the_rows_of_a_table_get_what_they_get_one_by_one() -> None:
     frame = tables.payments(200, seed=3)
-    frame = frame.mask(np.random.default_rng(3).random(frame.shape) < 0.02)
+    frame = frame.mask(np.random.default_rng(3).random(frame.shape) < 0.1)
     together = score_frame(known(), frame, 90.0)
-    assert len(together.signatures) <= 17
     for row, record in enumerate(frame.to_dict("records")):
         alone = records().score(record, 90.0)
         assert alone.scores[0] == together.scores[row]

@@ -16,6 +16,7 @@ Functions that are compiled into each other lie in one module: numba keeps compi
 it came from, and would not see that another file has changed.
 """
 
+from detector.core.kernels.donors import fill_from_nearest
 from detector.core.kernels.encoding import (
     AS_IS,
     HOUR_COS,
@@ -36,13 +37,8 @@ from detector.core.kernels.growing import (
     mix,
     mixed,
 )
-from detector.core.kernels.walking import (
-    both_branches,
-    both_branches_out_of_bag,
-    out_of_bag,
-    path_attribution,
-    path_lengths,
-)
+from detector.core.kernels.holes import both_branches, both_branches_out_of_bag
+from detector.core.kernels.walking import out_of_bag, path_attribution, path_lengths
 
 __all__ = [
     "ABSENT_THRESHOLD",
@@ -59,6 +55,7 @@ __all__ = [
     "both_branches_out_of_bag",
     "encode_column",
     "encode_row",
+    "fill_from_nearest",
     "grow_trees",
     "membership",
     "mix",

@@ -1,4 +1,4 @@
-"""Walking trees: path lengths of rows, with holes, out of bag, and by column."""
+"""Walking trees: path lengths of rows that carry every column, out of bag, and by column."""
 
 from __future__ import annotations
 
@@ -89,35 +89,6 @@ def _walk_one(rows, i, column, cut, value, depth):
     return value[node - _U((1 << depth) - 1)]
 
 
-@compiled("f8(f4[::1], u4[::1], f4[::1], f4[::1], i4[::1], i8, i4[::1], f8[::1])")
-def _expected_leaf(row, split_column, threshold, leaf, count, depth, nodes, weights):
-    inner = (1 << depth) - 1
-    nodes[0] = 0
-    weights[0] = 1.0
-    top = 1
-    total = 0.0
-    while top > 0:
-        top -= 1
-        node = nodes[top]
-        weight = weights[top]
-        while node < inner:
-            cut = threshold[node]
-            value = row[split_column[node]]
-            if value <= cut or cut == np.inf:
-                node = 2 * node + 1
-            elif value > cut:
-                node = 2 * node + 2
-            else:
-                right = count[2 * node + 2] / count[node]
-                nodes[top] = 2 * node + 2
-                weights[top] = weight * right
-                top += 1
-                weight *= 1.0 - right
-                node = 2 * node + 1
-        total += weight * leaf[node - inner]
-    return total
-
-
 @compiled("void(f4[:,::1], u4[:,::1], f4[:,::1], f4[:,::1], i8, i8, i8, f8[::1])")
 def path_lengths(rows, split_column, threshold, leaf, depth, start, stop, out):
     """Write the mean leaf value over all trees of ``rows[start:stop]`` to ``out[start:stop]``."""
@@ -172,41 +143,6 @@ def out_of_bag(rows, split_column, threshold, leaf, depth, in_bag, start, stop, 
             for t in range(trees):
                 out[i] += _walk_one(rows, i, split_column[t], threshold[t], leaf[t], depth)
         out[i] /= used[i - start] if used[i - start] > 0 else trees
-
-
-@compiled("void(f4[:,::1], u4[:,::1], f4[:,::1], f4[:,::1], i4[:,::1], i8, i8, i8, f8[::1])")
-def both_branches(rows, split_column, threshold, leaf, count, depth, start, stop, out):
-    """Write the mean leaf value; a ``NaN`` follows both branches, weighted by the share of bag rows that went each way.
-
-    The weighting is that of C4.5 (J. R. Quinlan, 1993, chapter 3).
-    """
-    trees = split_column.shape[0]
-    nodes = np.empty(64, np.int32)
-    weights = np.empty(64, np.float64)
-    for i in range(start, stop):
-        total = 0.0
-        for t in range(trees):
-            total += _expected_leaf(rows[i], split_column[t], threshold[t], leaf[t], count[t], depth, nodes, weights)
-        out[i] = total / trees
-
-
-@compiled("void(f4[:,::1], u4[:,::1], f4[:,::1], f4[:,::1], i4[:,::1], i8, u1[:,::1], f8[::1])")
-def both_branches_out_of_bag(rows, split_column, threshold, leaf, count, depth, in_bag, out):
-    """Do what :func:`both_branches` does over the trees whose bag lacks the row; over all when every bag holds it."""
-    trees = split_column.shape[0]
-    nodes = np.empty(64, np.int32)
-    weights = np.empty(64, np.float64)
-    for i in range(rows.shape[0]):
-        total = 0.0
-        everywhere = 0.0
-        used = 0
-        for t in range(trees):
-            value = _expected_leaf(rows[i], split_column[t], threshold[t], leaf[t], count[t], depth, nodes, weights)
-            everywhere += value
-            if in_bag[t, i] == 0:
-                total += value
-                used += 1
-        out[i] = total / used if used > 0 else everywhere / trees
 
 
 @compiled("void(f4[:,::1], u4[:,::1], f4[:,::1], f4[:,::1], i4[:,::1], i8, f8[:,::1])")
