@@ -36,9 +36,11 @@ from detector.core.kernels.growing import (
     mix,
     mixed,
 )
+from detector.core.kernels.streaming import new_among, refill, retell
 from detector.core.kernels.walking import (
     both_branches,
     both_branches_out_of_bag,
+    leaf_values,
     out_of_bag,
     path_attribution,
     path_lengths,
@@ -60,10 +62,14 @@ __all__ = [
     "encode_column",
     "encode_row",
     "grow_trees",
+    "leaf_values",
     "membership",
     "mix",
     "mixed",
+    "new_among",
     "out_of_bag",
     "path_attribution",
     "path_lengths",
+    "refill",
+    "retell",
 ]

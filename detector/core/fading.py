@@ -1,0 +1,97 @@
+"""How old rows fade: by half in so many rows, or by half in so much time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.core.schema import Schema
+from detector.core.times import seconds_of_column
+
+#: The latest of so many rows are passed over when a batch is dated: one wrong year must not fade all that is known.
+ROWS_A_LATEST = 100
+#: What fades further than this has gone; a weight of 0 could not be divided by.
+LEAST_FADE = 1e-100
+
+
+@dataclass(frozen=True)
+class HalfLife:
+    """After what an old row counts half; one of the two is infinite.
+
+    Parameters
+    ----------
+    rows : new rows.
+    seconds : time between the latest rows of one batch and of the next.
+    """
+
+    rows: float = math.inf
+    seconds: float = math.inf
+
+    @property
+    def is_time(self) -> bool:
+        """Whether rows fade with time, not with rows."""
+        return math.isinf(self.rows)
+
+    def fade(self, rows: int, elapsed: float) -> float:
+        """Return what an old weight is multiplied by: 0.5 ** (rows / half-life), or of the ``elapsed`` seconds."""
+        return max(LEAST_FADE, float(0.5 ** (rows / self.rows + elapsed / self.seconds)))
+
+
+def half_life_of(value: Any) -> HalfLife | None:
+    """Return the half-life that a parameter names: a number of rows, or a time as text or time span; else ``None``."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return HalfLife(rows=float(value)) if 0.0 < value < math.inf else None
+    if isinstance(value, str) and not any(letter.isalpha() for letter in value):
+        return None  # pandas would take "1000" for nanoseconds
+    if isinstance(value, str | timedelta | np.timedelta64):
+        try:
+            seconds = pd.Timedelta(value).total_seconds()
+        except (ValueError, OverflowError):
+            return None
+        return HalfLife(seconds=seconds) if seconds > 0.0 else None  # NaT compares with nothing
+    return None
+
+
+def plain_half_life(value: Any) -> Any:
+    """Return the parameter as a model file holds it: a number, or a text."""
+    return str(pd.Timedelta(value)) if isinstance(value, timedelta | np.timedelta64) else value
+
+
+def time_feature(schema: Schema, roles: Mapping[str, str]) -> str | None:
+    """Return the name of the column that dates rows: the one with the role time, one that a person chose first."""
+    times = [feature.name for feature in schema if feature.role == "time" and feature.kind == "datetime"]
+    return min(times, key=lambda name: (roles.get(name) != "time", name), default=None)
+
+
+def seconds_in(frame: pd.DataFrame, name: str | None) -> NDArray[np.float64]:
+    """Return (n,) seconds since 1970 UTC of the column that dates rows; NaN where it does not."""
+    if name is None or name not in frame.columns:
+        return np.full(len(frame), math.nan)
+    return seconds_of_column(frame[name])
+
+
+def latest_of(seconds: NDArray[np.float64]) -> float | None:
+    """Return when a batch was: its latest time, one in every hundred rows passed over; ``None`` without any time."""
+    known = seconds[~np.isnan(seconds)]
+    if not len(known):
+        return None
+    place = len(known) - 1 - len(known) // ROWS_A_LATEST
+    return float(np.partition(known, place)[place])
+
+
+def elapsed_between(before: float | None, now: float | None) -> float:
+    """Return the seconds from one batch to the next; none when either has no time, or when it goes back."""
+    return max(0.0, now - before) if before is not None and now is not None else 0.0
+
+
+def later_of(before: float | None, now: float | None) -> float | None:
+    """Return the later of two times that may be unknown."""
+    return max((time for time in (before, now) if time is not None), default=None)

@@ -1,0 +1,103 @@
+"""Streams: bags let rows in, and calibration rows keep what each tree says of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from detector.core.kernels.compiling import compiled
+
+
+@njit(inline="always")
+def _next(state):
+    """Return the next 64 random bits (SplitMix64; Steele, Lea and Flood, OOPSLA 2014)."""
+    state[0] += np.uint64(0x9E3779B97F4A7C15)
+    z = state[0]
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(inline="always")
+def _share(state):
+    return np.float64(_next(state) >> np.uint64(11)) * 2.0**-53
+
+
+@njit(inline="always")
+def _below(n, state):
+    return np.int64(_share(state) * n)
+
+
+@compiled("i8(i8, i8, i8, u8[::1])")
+def new_among(slots, new, old, state):
+    """Return how many of ``slots`` rows drawn without repeats from ``new`` new and ``old`` old ones are new."""
+    if new + old <= slots:
+        return new
+    taken = 0
+    left = new
+    for i in range(slots):
+        if left == 0:
+            break
+        if _share(state) * (new + old - i) < left:
+            left -= 1
+            taken += 1
+    return taken
+
+
+@compiled("void(i8[::1], i8, i8, i8, i8[::1], i8[::1], i8, u8[::1])")
+def refill(bag, new, begin, end, out, mark, token, state):
+    """Write a bag's next rows to ``out`` (b,): ``new`` of the rows from ``begin`` to ``end``, the rest as before.
+
+    What a bag that grows lacks is filled up from all rows before ``begin``. ``mark`` holds a number a row, none of them
+    ``token``.
+    """
+    place = 0
+    # R. Floyd's way to draw without repeats.
+    for last in range(end - new, end):
+        row = begin + _below(last - begin + 1, state)
+        if mark[row] == token:
+            row = last
+        mark[row] = token
+        out[place] = row
+        place += 1
+    old = bag.copy()
+    kept = min(old.shape[0], out.shape[0] - new)
+    for i in range(kept):
+        other = i + _below(old.shape[0] - i, state)
+        row = old[other]
+        old[other] = old[i]
+        mark[row] = token
+        out[place] = row
+        place += 1
+    while place < out.shape[0]:
+        row = _below(begin, state)
+        if mark[row] != token:
+            mark[row] = token
+            out[place] = row
+            place += 1
+
+
+@compiled("void(f4[:,::1], u1[:,::1], i8[::1], f4[:,::1], u1[:,::1], f8[::1], i8[::1], f8[::1])")
+def retell(said, held, trees, said_now, held_now, outside, used, everywhere):
+    """Replace what ``trees`` say of the calibration rows, and keep the sums over the trees that do not hold a row.
+
+    The sums are exact, whatever the order: leaf values have 24 bits and are neither tiny nor huge.
+
+    Parameters
+    ----------
+    said, held : (all trees, k) leaf values, and 1 where the tree's bag holds the row.
+    said_now, held_now : (trees, k) the same as it is now.
+    outside, used, everywhere : (k,) sum and number of the leaf values of trees without the row, sum of all.
+    """
+    for place in range(trees.shape[0]):
+        t = trees[place]
+        for i in range(outside.shape[0]):
+            everywhere[i] += np.float64(said_now[place, i]) - np.float64(said[t, i])
+            if held[t, i] == 0:
+                outside[i] -= said[t, i]
+                used[i] -= 1
+            if held_now[place, i] == 0:
+                outside[i] += said_now[place, i]
+                used[i] += 1
+            said[t, i] = said_now[place, i]
+            held[t, i] = held_now[place, i]
