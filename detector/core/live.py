@@ -17,16 +17,16 @@ from numpy.typing import NDArray
 from detector.core import kernels
 from detector.core import sample as sampling
 from detector.core.forest import Encoded, Floats, Forest
-from detector.core.sample import FEWEST_CALIBRATION_ROWS, Sample
+from detector.core.live_calibration import LiveCalibration
+from detector.core.sample import CALIBRATION_ROWS, FEWEST_CALIBRATION_ROWS, Sample
 from detector.core.schema import Layout
-from detector.core.views import severity
 
 #: Share of a bag that is new when its tree is grown again.
 BURST = 0.25
-#: Rows on which severities are calibrated within a stream, at most; between streams a model has more.
-LIVE_CALIBRATION_ROWS = 2_048
-
-Places = NDArray[np.int64]
+#: A bag that may hold more rows, since there are more, grows by so much at once: its tree is grown again for it.
+GROWTH = 1.25
+#: More old rows than this are not told apart from this many.
+_MOST_OLD = 10**12
 
 
 class LiveForest:
@@ -50,169 +50,97 @@ class LiveForest:
         self._generator = np.random.default_rng([seed, sample.updates + 1])
         self._state = self._generator.integers(0, 2**63, 1).astype(np.uint64)
         self._seeds = sample.seeds
-        self._trees = len(sample.bags)
-        self._bags = sample.bags.astype(np.int64)
-        self._mark = np.full(len(self._rows), -1, np.int64)
+        self._bags = sample.bags.copy()
+        self._mark = np.full(len(self._rows), -1, np.int32)
         self._token = 0
         self._seen = len(sample.rows)
-        #: Decayed rows so far; and for each tree, what its bag was drawn from, and up to which row.
-        self.weight = sample.weight
-        self._drawn_weight = np.full(self._trees, sample.weight)
-        self._drawn_to = np.full(self._trees, self._seen)
+        self._weight = sample.weight
+        # For each tree: what its bag was drawn from, faded since, and up to which row.
+        self._drawn_weight = np.full(len(self._bags), sample.weight)
+        self._drawn_to = np.full(len(self._bags), self._seen, np.int64)
         self._fades: list[tuple[int, float]] = []
         self._next = 0
         self._debt = 0.0
-        self.regrown = 0
-        self._forest = self._grown(np.arange(self._trees))
-        self._begin_calibration(sample)
+        everyone = np.arange(len(self._bags))
+        self._forest = self._grown(everyone)
+        chosen = self._generator.permutation(sample.calibration)
+        self._calibration = LiveCalibration(self._rows, chosen, self._forest, self._members)
+        #: Trees grown so far.
+        self.grown = len(self._bags)
 
-    def _grown(self, trees: Places) -> Forest:
-        columns = self._columns
+    def _grown(self, trees: NDArray[np.int64]) -> Forest:
+        columns, layout = self._columns, self._layout
         sizes = np.full(len(trees), self._bags.shape[1], np.int32)
-        self.regrown += len(trees)
         return Forest.grow(
-            self._rows, self._bags[trees].astype(np.int32), sizes, columns, self._layout.column_feature_keys[columns],
-            self._layout.part_keys[columns], self._seeds[trees],
+            self._rows, self._bags[trees], sizes, columns, layout.column_feature_keys[columns],
+            layout.part_keys[columns], self._seeds[trees],
         )  # fmt: skip
+
+    def _members(self, trees: NDArray[np.int64], places: NDArray[np.int32], out: NDArray[np.uint8]) -> None:
+        kernels.membership(self._bags[trees], np.full(len(trees), self._bags.shape[1], np.int32), places, out)
 
     # Scoring
 
-    def said(self, rows: Encoded, forest: Forest | None = None) -> Encoded:
-        """Return (trees, n) what each tree says of each row."""
-        forest = self._forest if forest is None else forest
-        out = np.empty((len(forest.leaf), len(rows)), np.float32)
-        kernels.leaf_values(rows, forest.split_column, forest.threshold, forest.leaf, forest.depth, out)
-        return out
-
-    def paths(self, said: Encoded) -> Floats:
-        """Return the mean normalised path length (n,) from what each tree says."""
-        return np.asarray(said.sum(axis=0, dtype=np.float64) / self._trees)
+    def said(self, rows: Encoded) -> Encoded:
+        """Return (trees, n) what each tree says of each row: leaf values."""
+        return self._forest.said(rows)
 
     def severities(self, paths: Floats) -> Floats:
-        """Return where path lengths fall among the calibration rows, 0-100, each scored by trees that do not hold it."""
-        return severity(self._table(), paths)
-
-    def _table(self) -> Floats:
-        alone = self._used > 0
-        return np.sort(np.where(alone, self._outside / np.maximum(self._used, 1), self._everywhere / self._trees))
+        """Return where path lengths fall among the calibration rows: 0-100."""
+        return self._calibration.severities(paths)
 
     # Learning
 
     def learn(self, said: Encoded, fade: float) -> None:
-        """Let the next rows in, of which the trees have ``said`` (trees, m); old rows count ``fade`` of what they did."""
-        m = said.shape[1]
-        old = self.weight * fade
-        self.weight = old + m
+        """Let the next rows in, of which the trees have ``said`` (trees, m); old rows fade to ``fade`` of their weight."""
+        trees, m = said.shape
+        old = self._weight * fade
+        self._weight = old + m
         self._drawn_weight *= fade
         self._fades.append((m, fade))
-        self._calibrate_on(said, old)
+        self._calibration.admit(said, self._seen, old, self._state, self._generator)
         self._seen += m
-        size = sampling.bag_size(self._most, self.weight)
         held = self._bags.shape[1]
-        grows = size > held and (size >= 1.25 * held or size == self._most)
-        self._debt += self._trees * m / self.weight / BURST
-        turns = self._trees if grows else min(self._trees, int(self._debt))
-        self._debt = 0.0 if turns == self._trees else self._debt - turns
+        size = min(sampling.bag_size(self._most, self._weight), int(self._drawn_to.min()))
+        grows = size > held and (size >= GROWTH * held or size == self._most)
+        self._debt += trees * m / self._weight / BURST
+        turns = trees if grows else min(trees, int(self._debt))
+        self._debt = 0.0 if turns == trees else self._debt - turns
         if turns:
-            trees = np.sort((self._next + np.arange(turns)) % self._trees)
-            self._next = (self._next + turns) % self._trees
-            self._refill(trees, size if grows else held)
-            self._take_over(trees)
+            chosen = np.sort((self._next + np.arange(turns)) % trees)
+            self._next = (self._next + turns) % trees
+            self._refill(chosen, size if grows else held)
+            self._take_over(chosen)
 
-    def _refill(self, trees: Places, size: int) -> None:
+    def _refill(self, trees: NDArray[np.int64], size: int) -> None:
         """Bring the bags of these trees up to date."""
-        held = self._bags.shape[1]
-        size = max(held, min(size, int(self._drawn_to[trees].min())))
-        bags = self._bags if size == held else np.empty((self._trees, size), np.int64)
-        for t in trees.tolist():
-            begin, old = int(self._drawn_to[t]), float(self._drawn_weight[t])
-            pending = self._seen - begin
-            # Rows of the same turn fade among each other, too: they weigh what is left of them.
-            among = round(old / max(self.weight - old, 1e-9) * pending) if pending else 0
-            new = kernels.new_among(size, pending, min(among, 10**12), self._state)
-            self._token += 1
-            out = np.empty(size, np.int64)
-            kernels.refill(self._bags[t], new, begin, self._seen, out, self._mark, self._token, self._state)
-            bags[t] = out
-        self._bags = bags
+        pending = self._seen - self._drawn_to[trees]
+        old = self._drawn_weight[trees]
+        # Rows of the same turn fade among each other, too: they weigh what is left of them.
+        new = np.maximum(self._weight - old, 1e-9)
+        among = np.minimum(np.rint(old / new * pending), _MOST_OLD).astype(np.int64)
+        bags = np.empty((len(trees), size), np.int32)
+        kernels.refill_bags(
+            self._bags, trees, self._drawn_to[trees], among, self._seen, bags, self._mark, self._token, self._state
+        )
+        self._token += len(trees)
+        if len(trees) == len(self._bags):
+            self._bags = bags
+        else:
+            self._bags[trees] = bags
         self._drawn_to[trees] = self._seen
-        self._drawn_weight[trees] = self.weight
+        self._drawn_weight[trees] = self._weight
 
-    def _take_over(self, trees: Places) -> None:
+    def _take_over(self, trees: NDArray[np.int64]) -> None:
         """Grow these trees again, and ask them about the calibration rows."""
         forest = self._grown(trees)
-        if len(trees) == self._trees:
+        self.grown += len(trees)
+        if len(trees) == len(self._bags):
             self._forest = forest
-        else:
+        else:  # grown here and shown to nobody, so it may change in place
             for name in ("split_column", "threshold", "leaf", "count"):
                 getattr(self._forest, name)[trees] = getattr(forest, name)
-        said = self.said(self._calibration_rows, forest)
-        kernels.retell(
-            self._said, self._held, trees, said, self._membership(trees), self._outside, self._used, self._everywhere
-        )
-
-    def _membership(self, trees: Places) -> NDArray[np.uint8]:
-        held = np.zeros((len(trees), len(self._calibration)), np.uint8)
-        sizes = np.full(len(trees), self._bags.shape[1], np.int32)
-        kernels.membership(self._bags[trees].astype(np.int32), sizes, self._place_of, held)
-        return held
-
-    # Calibration
-
-    def _begin_calibration(self, sample: Sample) -> None:
-        chosen = self._generator.permutation(sample.calibration)[:LIVE_CALIBRATION_ROWS].astype(np.int64)
-        self._calibration = chosen
-        self._calibration_rows = self._rows[chosen]
-        self._place_of = np.full(len(self._rows), -1, np.int32)
-        self._place_of[chosen] = np.arange(len(chosen))
-        self._said = self.said(self._calibration_rows)
-        self._held = self._membership(np.arange(self._trees))
-        outside = self._held == 0
-        self._outside = np.where(outside, self._said, 0.0).sum(axis=0, dtype=np.float64)
-        self._used = outside.sum(axis=0, dtype=np.int64)
-        self._everywhere = self._said.sum(axis=0, dtype=np.float64)
-
-    def _calibrate_on(self, said: Encoded, old: float) -> None:
-        """Let new rows into the calibration, as :func:`detector.core.sample.updated` does; no bag holds them yet."""
-        m, have = said.shape[1], len(self._calibration)
-        if have + m <= LIVE_CALIBRATION_ROWS:
-            new, keep = m, have
-        else:
-            new = kernels.new_among(LIVE_CALIBRATION_ROWS, m, min(round(old), 10**12), self._state)
-            keep = min(have, LIVE_CALIBRATION_ROWS - new)
-        if new == m:
-            keep = min(keep, max(round(old), FEWEST_CALIBRATION_ROWS - new))
-        rows = np.arange(m) if new == m else self._generator.choice(m, new, replace=False)
-        gone = self._generator.choice(have, have - keep, replace=False) if keep < have else np.empty(0, np.intp)
-        both = min(len(gone), new)
-        if len(gone):
-            self._place_of[self._calibration[gone]] = -1
-        self._put(gone[:both], rows[:both], said)
-        if new > both or len(gone) > both:
-            self._resize(gone[both:], rows[both:], said)
-
-    def _put(self, places: NDArray[np.intp], rows: NDArray[np.intp], said: Encoded) -> None:
-        numbers, now = rows + self._seen, said[:, rows]
-        self._calibration[places] = numbers
-        self._calibration_rows[places] = self._rows[numbers]
-        self._place_of[numbers] = places
-        self._said[:, places] = now
-        self._held[:, places] = 0
-        self._outside[places] = self._everywhere[places] = now.sum(axis=0, dtype=np.float64)
-        self._used[places] = self._trees
-
-    def _resize(self, gone: NDArray[np.intp], rows: NDArray[np.intp], said: Encoded) -> None:
-        """Drop places, or make room for more; never both."""
-        have, more = len(self._calibration), len(rows)
-        for name in ("_calibration", "_calibration_rows", "_outside", "_used", "_everywhere"):
-            kept = np.delete(getattr(self, name), gone, axis=0)
-            setattr(self, name, np.concatenate([kept, np.zeros((more, *kept.shape[1:]), kept.dtype)]))
-        for name in ("_said", "_held"):
-            kept = np.delete(getattr(self, name), gone, axis=1)
-            setattr(self, name, np.concatenate([kept, np.zeros((self._trees, more), kept.dtype)], axis=1))
-        kept = len(self._calibration) - more
-        self._place_of[self._calibration[:kept]] = np.arange(kept)
-        self._put(np.arange(have, have + more), rows, said)
+        self._calibration.ask_again(trees, forest, self._members)
 
     # The end
 
@@ -224,17 +152,17 @@ class LiveForest:
         before : the sample at the beginning, as wide as ``batch``.
         half_life : in rows; infinite when rows fade with time.
         """
-        size = max(self._bags.shape[1], sampling.bag_size(self._most, self.weight))
-        self._refill(np.arange(self._trees), size)
-        weights = [np.empty(0)]
+        size = min(sampling.bag_size(self._most, self._weight), int(self._drawn_to.min()))
+        self._refill(np.arange(len(self._bags)), max(self._bags.shape[1], size))
+        weights = []
         left = 1.0
         for m, fade in reversed(self._fades):
             weights.append(np.full(m, left))
             left *= fade
-        one = before.weight * left / len(before.calibration)
-        # An old calibration row stands for many rows that faded, and is at most one place.
-        weighing = np.concatenate([np.full(len(before.calibration), max(one, 1e-300)), *weights[::-1]])
-        most = min(sampling.CALIBRATION_ROWS, max(FEWEST_CALIBRATION_ROWS, math.ceil(self.weight)))
-        ids = np.concatenate([before.calibration, np.arange(len(before.rows), self._seen)])
-        chosen = sampling.drawn_by_weight(weighing, most, self._generator)
-        return sampling.settled(before, batch, self._bags, ids[chosen].astype(np.int64), self.weight, half_life)
+        # An old calibration row stands for the many rows that it was drawn from.
+        stands_for = max(before.weight * left / len(before.calibration), 1e-300)
+        weighing = np.concatenate([np.full(len(before.calibration), stands_for), *weights[::-1]])
+        most = min(CALIBRATION_ROWS, max(FEWEST_CALIBRATION_ROWS, math.ceil(self._weight)))
+        numbers = np.concatenate([before.calibration, np.arange(len(before.rows), self._seen)])
+        chosen = numbers[sampling.drawn_by_weight(weighing, most, self._generator)]
+        return sampling.settled(before, batch, self._bags.astype(np.int64), chosen, self._weight, half_life)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from numbers import Integral
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Self, overload
@@ -181,7 +180,7 @@ class DynamicAnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             When the chunk or the cutoff is out of range, or an array has more or fewer columns than in training.
         """
-        if isinstance(chunk, bool) or not isinstance(chunk, Integral) or chunk < 2:
+        if chunk < 2 or chunk != int(chunk):
             raise ValueError("chunk must be a whole number of at least 2.")
         limit = self._checked_cutoff(cutoff)
         frame = as_frame(rows)

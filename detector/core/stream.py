@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from detector.core import fitted
 from detector.core.alignment import Aligned, AlignmentReport
-from detector.core.forest import Encoded, Floats, score_from_path
 from detector.core.fading import elapsed_between, later_of, latest_of, seconds_in, time_feature
 from detector.core.fitted import Fitted, Settings
+from detector.core.forest import Encoded, Floats, score_from_path
 from detector.core.live import LiveForest
 from detector.core.sample import Sample
 from detector.core.scoring import ScoreResult, paths_of
@@ -122,7 +122,7 @@ def _span(
     latest = known.sample.latest
     for begin in range(0, len(batch), chunk):
         leaves = live.said(batch[begin : begin + chunk])
-        paths = live.paths(leaves)
+        paths = leaves.mean(axis=0, dtype=np.float64)
         said.add(paths, live.severities(paths), (names,), np.zeros(len(paths), np.int32))
         now = latest_of(seconds[begin : begin + chunk])
         live.learn(leaves, settings.fading.fade(len(paths), elapsed_between(latest, now)))

@@ -36,7 +36,7 @@ from detector.core.kernels.growing import (
     mix,
     mixed,
 )
-from detector.core.kernels.streaming import new_among, refill, retell
+from detector.core.kernels.streaming import admit, new_among, refill_bags, retell
 from detector.core.kernels.walking import (
     both_branches,
     both_branches_out_of_bag,
@@ -56,6 +56,7 @@ __all__ = [
     "LOGARITHMIC",
     "WEEKDAY_COS",
     "WEEKDAY_SIN",
+    "admit",
     "average_path_length",
     "both_branches",
     "both_branches_out_of_bag",
@@ -70,6 +71,6 @@ __all__ = [
     "out_of_bag",
     "path_attribution",
     "path_lengths",
-    "refill",
+    "refill_bags",
     "retell",
 ]

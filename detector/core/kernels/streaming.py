@@ -44,13 +44,8 @@ def new_among(slots, new, old, state):
     return taken
 
 
-@compiled("void(i8[::1], i8, i8, i8, i8[::1], i8[::1], i8, u8[::1])")
-def refill(bag, new, begin, end, out, mark, token, state):
-    """Write a bag's next rows to ``out`` (b,): ``new`` of the rows from ``begin`` to ``end``, the rest as before.
-
-    What a bag that grows lacks is filled up from all rows before ``begin``. ``mark`` holds a number a row, none of them
-    ``token``.
-    """
+@njit(inline="always")
+def _refill(bag, new, begin, end, out, mark, token, state):
     place = 0
     # R. Floyd's way to draw without repeats.
     for last in range(end - new, end):
@@ -77,6 +72,24 @@ def refill(bag, new, begin, end, out, mark, token, state):
             place += 1
 
 
+@compiled("void(i4[:,::1], i8[::1], i8[::1], i8[::1], i8, i4[:,::1], i4[::1], i4, u8[::1])")
+def refill_bags(bags, trees, begins, old, end, out, mark, token, state):
+    """Write the next rows of the bags of ``trees`` to ``out`` (trees, b).
+
+    Tree ``trees[i]`` draws from the rows from ``begins[i]`` to ``end`` and from ``old[i]`` rows before them, for which
+    the rows stand that it holds. What a bag that grows lacks is filled up from all rows before.
+
+    Parameters
+    ----------
+    bags : (all trees, b or fewer) rows of each bag.
+    mark : a number a row; none of them is one of the ``trees.shape[0]`` numbers from ``token`` on.
+    state : (1,) random bits.
+    """
+    for i in range(trees.shape[0]):
+        new = new_among(out.shape[1], end - begins[i], old[i], state)
+        _refill(bags[trees[i]], new, begins[i], end, out[i], mark, token + i, state)
+
+
 @compiled("void(f4[:,::1], u1[:,::1], i8[::1], f4[:,::1], u1[:,::1], f8[::1], i8[::1], f8[::1])")
 def retell(said, held, trees, said_now, held_now, outside, used, everywhere):
     """Replace what ``trees`` say of the calibration rows, and keep the sums over the trees that do not hold a row.
@@ -85,7 +98,7 @@ def retell(said, held, trees, said_now, held_now, outside, used, everywhere):
 
     Parameters
     ----------
-    said, held : (all trees, k) leaf values, and 1 where the tree's bag holds the row.
+    said, held : (all trees, k or more) leaf values, and 1 where the tree's bag holds the row.
     said_now, held_now : (trees, k) the same as it is now.
     outside, used, everywhere : (k,) sum and number of the leaf values of trees without the row, sum of all.
     """
@@ -101,3 +114,26 @@ def retell(said, held, trees, said_now, held_now, outside, used, everywhere):
                 used[i] += 1
             said[t, i] = said_now[place, i]
             held[t, i] = held_now[place, i]
+
+
+@compiled("void(f4[:,::1], i8[::1], i8[::1], f4[:,::1], u1[:,::1], f8[::1], i8[::1], f8[::1])")
+def admit(said_of_rows, rows, places, said, held, outside, used, everywhere):
+    """Put rows that no bag holds into ``places`` of the calibration, with what the trees said of them.
+
+    Parameters
+    ----------
+    said_of_rows : (trees, m) leaf values; ``rows`` (j,) are columns of it, ``places`` (j,) of the others.
+    said, held, outside, used, everywhere : as :func:`retell` keeps them.
+    """
+    trees = said.shape[0]
+    for j in range(places.shape[0]):
+        everywhere[places[j]] = 0.0
+        used[places[j]] = trees
+    for t in range(trees):
+        for j in range(places.shape[0]):
+            value = said_of_rows[t, rows[j]]
+            said[t, places[j]] = value
+            held[t, places[j]] = 0
+            everywhere[places[j]] += value
+    for j in range(places.shape[0]):
+        outside[places[j]] = everywhere[places[j]]
