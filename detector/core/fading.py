@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,9 @@ class HalfLife:
 
 def half_life_of(value: Any) -> HalfLife | None:
     """Return the half-life that a parameter names: a number of rows, or a time as text or time span; else ``None``."""
-    if isinstance(value, Real) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float | np.integer | np.floating):
         return HalfLife(rows=float(value)) if 0.0 < value < math.inf else None
     if isinstance(value, str) and not any(letter.isalpha() for letter in value):
         return None  # pandas would take "1000" for nanoseconds

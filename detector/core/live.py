@@ -92,7 +92,7 @@ class LiveForest:
     # Learning
 
     def learn(self, said: Encoded, fade: float) -> None:
-        """Let the next rows in, of which the trees have ``said`` (trees, m); old rows fade to ``fade`` of their weight."""
+        """Let the next rows in, of which the trees have ``said`` (trees, m); what was before counts ``fade`` times."""
         trees, m = said.shape
         old = self._weight * fade
         self._weight = old + m
