@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,6 +20,11 @@ from detector.core.times import seconds_of_column
 ROWS_A_LATEST = 100
 #: What fades further than this has gone; a weight of 0 could not be divided by.
 LEAST_FADE = 1e-100
+
+_UNITS = {
+    "s|sec|seconds?": 1.0, "min|minutes?": 60.0, "h|hours?": 3_600.0, "d|days?": 86_400.0, "w|weeks?": 604_800.0,
+}  # fmt: skip
+_SPAN = re.compile(rf"\s*(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*({'|'.join(_UNITS)})\s*", re.ASCII | re.IGNORECASE).fullmatch
 
 
 @dataclass(frozen=True)
@@ -46,24 +52,30 @@ class HalfLife:
 
 def half_life_of(value: Any) -> HalfLife | None:
     """Return the half-life that a parameter names: a number of rows, or a time as text or time span; else ``None``."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float | np.integer | np.floating):
+    if isinstance(value, str):
+        found = _SPAN(value)
+        seconds = float(found[1]) * _unit(found[2]) if found else math.nan
+    elif isinstance(value, np.timedelta64 | timedelta):  # numpy counts its own among the whole numbers
+        seconds = _seconds_of_span(value)
+    elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
         return HalfLife(rows=float(value)) if 0.0 < value < math.inf else None
-    if isinstance(value, str) and not any(letter.isalpha() for letter in value):
-        return None  # pandas would take "1000" for nanoseconds
-    if isinstance(value, str | timedelta | np.timedelta64):
-        try:
-            seconds = pd.Timedelta(value).total_seconds()
-        except (ValueError, OverflowError):
-            return None
-        return HalfLife(seconds=seconds) if seconds > 0.0 else None  # NaT compares with nothing
-    return None
+    else:
+        return None
+    return HalfLife(seconds=seconds) if 0.0 < seconds < math.inf else None
 
 
 def plain_half_life(value: Any) -> Any:
     """Return the parameter as a model file holds it: a number, or a text."""
-    return str(pd.Timedelta(value)) if isinstance(value, timedelta | np.timedelta64) else value
+    return f"{_seconds_of_span(value)!r}s" if isinstance(value, np.timedelta64 | timedelta) else value
+
+
+def _unit(text: str) -> float:
+    return next(seconds for names, seconds in _UNITS.items() if re.fullmatch(names, text, re.IGNORECASE))
+
+
+def _seconds_of_span(value: timedelta | np.timedelta64) -> float:
+    """Return NaN for no time at all."""
+    return float(value / np.timedelta64(1, "s")) if isinstance(value, np.timedelta64) else value / timedelta(seconds=1)
 
 
 def time_feature(schema: Schema, roles: Mapping[str, str]) -> str | None:

@@ -205,7 +205,7 @@ def update(
         sample = sampling.updated(old, batch, settings.max_samples, settings.half_life, settings.seed, fade=fade)
     else:
         sample = resample(old, batch)
-    sample = replace(sample, latest=later_of(known.sample.latest, now))
+    sample = replace(sample, latest=later_of(sample.latest, now))
     return Fitted(schema.with_features(_restated(schema, sample)), statistics, sample)
 
 

@@ -58,7 +58,7 @@ class DynamicAnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     roles : dict from column name to role, or None
         Roles are input, amount, id, time, entity, label and ignored; what is not named is inferred, and ``schema_``
         says how.
-    half_life : float > 0, or a time such as "7d" or "12h" (any time span that pandas reads)
+    half_life : float > 0, or a time: "7d", "12h", "30min", "90s", or a time span
         After so many new rows, an old row counts half. As a time: after so long between the latest rows of one batch
         and of the next, by the column with the role time; batches without it, or from before, make nothing fade.
 

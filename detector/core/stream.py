@@ -8,7 +8,7 @@ what a row means (statistics, importance, the sample) is brought up to date once
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -130,7 +130,7 @@ def _span(
     said.reported(aligned.report)
 
     def resample(before: Sample, again: Encoded) -> Sample:
-        return live.sample(before, again, settings.half_life)
+        return replace(live.sample(before, again, settings.half_life), latest=latest)
 
     return fitted.update(known, rows, settings, roles, resample)
 

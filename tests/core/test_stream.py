@@ -51,7 +51,10 @@ def test_a_chunk_is_scored_before_any_of_its_rows_is_learned() -> None:
     assert one.scores[:250].tobytes() == other.scores[:250].tobytes()
     assert one.severities[:250].tobytes() == other.severities[:250].tobytes()
     # The first rows that have moved are as strange to the model as they would be without the others.
-    assert other.scores[250:300].tobytes() == small().fit(start).stream(changed.iloc[:300], chunk=50).scores[-50:].tobytes()
+    assert (
+        other.scores[250:300].tobytes()
+        == small().fit(start).stream(changed.iloc[:300], chunk=50).scores[-50:].tobytes()
+    )
 
 
 def test_the_first_chunk_is_scored_as_score_does() -> None:
@@ -125,7 +128,12 @@ def test_what_a_stream_costs_does_not_grow_with_the_history() -> None:
         model = small(n_estimators=100, half_life=10_000.0).fit(tables.numbers(rows))
         before = model._state
         live = streaming.LiveForest(
-            before.sample, np.zeros((1_000, 10), np.float32), before.schema.layout, np.arange(10, dtype=np.uint32), 256, 1
+            before.sample,
+            np.zeros((1_000, 10), np.float32),
+            before.schema.layout,
+            np.arange(10, dtype=np.uint32),
+            256,
+            1,
         )
         for _ in range(10):
             live.learn(live.said(np.zeros((100, 10), np.float32)), 0.5**0.01)
