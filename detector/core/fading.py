@@ -49,6 +49,18 @@ class HalfLife:
         """Return what an old weight is multiplied by: 0.5 ** (rows / half-life), or of the ``elapsed`` seconds."""
         return max(LEAST_FADE, float(0.5 ** (rows / self.rows + elapsed / self.seconds)))
 
+    def counts(self, seconds: NDArray[np.float64], latest: float | None) -> float:
+        """Return as how many rows a batch of these times (n,) counts: its own rows fade among each other, too.
+
+        However long the batch, that is at most half-life / ln 2 rows. In time, a row without one counts as a late one.
+        """
+        if not self.is_time:
+            return (1.0 - self.fade(len(seconds), 0.0)) / -math.expm1(-math.log(2.0) / self.rows)
+        if latest is None:
+            return float(len(seconds))
+        age = np.maximum(latest - np.where(np.isnan(seconds), latest, seconds), 0.0)
+        return float(np.exp2(-age / self.seconds).sum())
+
 
 def half_life_of(value: Any) -> HalfLife | None:
     """Return the half-life that a parameter names: a number of rows, or a time as text or time span; else ``None``."""

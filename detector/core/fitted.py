@@ -141,8 +141,10 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
     for feature in schema.learned:
         codes = CategoryCodes(statistics[feature.name]) if feature.kind == "categorical" else None
         encode(feature, readings[feature.name].take(used), codes, rows)
-    latest = latest_of(readings[dated_by].values) if dated_by is not None else None
-    return Fitted(schema, statistics, replace(sample, rows=rows, latest=latest))
+    seconds = readings[dated_by].values if dated_by is not None else np.full(len(frame), np.nan)
+    latest = latest_of(seconds)
+    weight = settings.fading.counts(seconds, latest)
+    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest))
 
 
 def update(
@@ -165,7 +167,8 @@ def update(
     """
     if frame.empty:
         raise InputError("An update needs at least one row.")
-    now = latest_of(seconds_in(frame, time_feature(known.schema, roles)))
+    seconds = seconds_in(frame, time_feature(known.schema, roles))
+    now = latest_of(seconds)
     fade = settings.fading.fade(len(frame), elapsed_between(known.sample.latest, now))
     statistics = dict(known.statistics)
     schema = known.schema
@@ -202,7 +205,10 @@ def update(
         if codes is not None:
             refresh_rarities(feature, codes, old.rows)
     if resample is None:
-        sample = sampling.updated(old, batch, settings.max_samples, settings.half_life, settings.seed, fade=fade)
+        sample = sampling.updated(
+            old, batch, settings.max_samples, settings.half_life, settings.seed,
+            fade=fade, counts=settings.fading.counts(seconds, later_of(old.latest, now)),
+        )  # fmt: skip
     else:
         sample = resample(old, batch)
     sample = replace(sample, latest=later_of(sample.latest, now))

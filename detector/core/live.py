@@ -58,7 +58,7 @@ class LiveForest:
         # For each tree: what its bag was drawn from, faded since, and up to which row.
         self._drawn_weight = np.full(len(self._bags), sample.weight)
         self._drawn_to = np.full(len(self._bags), self._seen, np.int64)
-        self._fades: list[tuple[int, float]] = []
+        self._fades: list[tuple[int, float, float]] = []
         self._next = 0
         self._debt = 0.0
         everyone = np.arange(len(self._bags))
@@ -91,19 +91,26 @@ class LiveForest:
 
     # Learning
 
-    def learn(self, said: Encoded, fade: float) -> None:
-        """Let the next rows in, of which the trees have ``said`` (trees, m); what was before counts ``fade`` times."""
+    def learn(self, said: Encoded, fade: float, counts: float) -> None:
+        """Let the next rows in.
+
+        Parameters
+        ----------
+        said : (trees, m) what the trees said of them.
+        fade : what the weight of all rows before is multiplied by.
+        counts : as how many rows these count, m or fewer.
+        """
         trees, m = said.shape
         old = self._weight * fade
-        self._weight = old + m
+        self._weight = old + counts
         self._drawn_weight *= fade
-        self._fades.append((m, fade))
-        self._calibration.admit(said, self._seen, old, self._state, self._generator)
+        self._fades.append((m, counts / m, fade))
+        self._calibration.admit(said, self._seen, old * m / counts, self._state, self._generator)
         self._seen += m
         held = self._bags.shape[1]
         size = min(sampling.bag_size(self._most, self._weight), int(self._drawn_to.min()))
         grows = size > held and (size >= GROWTH * held or size == self._most)
-        self._debt += trees * m / self._weight / BURST
+        self._debt += trees * counts / self._weight / BURST
         turns = trees if grows else min(trees, int(self._debt))
         self._debt = 0.0 if turns == trees else self._debt - turns
         if turns:
@@ -156,8 +163,8 @@ class LiveForest:
         self._refill(np.arange(len(self._bags)), max(self._bags.shape[1], size))
         weights = []
         left = 1.0
-        for m, fade in reversed(self._fades):
-            weights.append(np.full(m, left))
+        for m, each, fade in reversed(self._fades):
+            weights.append(np.full(m, left * each))
             left *= fade
         # An old calibration row stands for the many rows that it was drawn from.
         stands_for = max(before.weight * left / len(before.calibration), 1e-300)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +15,9 @@ from detector.core.views import severity
 
 #: Rows on which severities are calibrated within a stream, at most; between streams a model has more.
 LIVE_CALIBRATION_ROWS = 2_048
+#: Where calibration rows are scored by a smaller share of the trees than this, their scores scatter too much.
+MANY_TREES = 0.9
+ROWS_FOR_SPREAD = 256
 
 #: Marks in (trees, k) which of the trees hold which rows; the second argument is a row's place of k, or -1.
 Members = Callable[[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint8]], None]
@@ -51,7 +55,25 @@ class LiveCalibration:
         k = self._count
         used = self._used[:k]
         table = np.where(used > 0, self._outside[:k] / np.maximum(used, 1), self._everywhere[:k] / len(self._said))
+        if used.sum() < MANY_TREES * used.size * len(self._said):
+            middle = table.mean()
+            table = middle + (table - middle) * self._narrowed(table)
         return severity(np.sort(table), paths)
+
+    def _narrowed(self, table: Floats) -> float:
+        """Return how far the spread of means over the trees that do not hold a row is to be narrowed.
+
+        A mean over 37 of 100 trees scatters more than one over all, which is what a fresh row gets: variance between
+        rows + variance between trees / trees. The latter is measured on some of the rows.
+        """
+        k = min(self._count, ROWS_FOR_SPREAD)
+        said, outside, used = self._said[:, :k], self._held[:, :k] == 0, self._used[:k]
+        some = used > 1
+        squares = np.where(outside, (said - table[:k]) ** 2, 0.0).sum(axis=0, dtype=np.float64)[some]
+        between_trees = squares / (used[some] - 1)
+        found = float(table.var())
+        excess = float((between_trees * (1.0 / used[some] - 1.0 / len(said))).mean()) if some.any() else 0.0
+        return math.sqrt(1.0 - excess / found) if 0.0 < excess < found else 1.0
 
     def ask_again(self, trees: NDArray[np.int64], forest: Forest, members: Members) -> None:
         """Take over what these ``trees`` say now; ``forest`` holds them alone."""

@@ -110,7 +110,14 @@ def draw(n: int, columns: int, trees: int, max_samples: int, seed: int) -> tuple
 
 
 def updated(
-    sample: Sample, batch: Encoded, max_samples: int, half_life: float, seed: int, *, fade: float | None = None
+    sample: Sample,
+    batch: Encoded,
+    max_samples: int,
+    half_life: float,
+    seed: int,
+    *,
+    fade: float | None = None,
+    counts: float | None = None,
 ) -> Sample:
     """Let the rows of ``batch`` (n, d) into the reservoirs and return the new sample; ``sample`` stays as it is.
 
@@ -118,7 +125,8 @@ def updated(
     (Aggarwal, "On biased reservoir sampling in the presence of stream evolution", VLDB 2006). A bag takes as many new
     rows as a draw of its size, without repeats, from all of these rows would.
 
-    Old rows count ``fade`` times what they did; by default that follows from the half-life, a number of rows.
+    Old rows count ``fade`` times what they did; by default that follows from the half-life, a number of rows. The new
+    rows count as ``counts`` rows, which are fewer than there are when they fade among each other; by default as many.
     """
     n = len(batch)
     generator = np.random.default_rng([seed, sample.updates + 1])
@@ -127,7 +135,8 @@ def updated(
     old = sample.weight * (decay(n, half_life) if fade is None else fade)
     pool = _pool(n, batch.shape[1], sample.bags.size, generator) + have
 
-    old_a_new = old / n
+    counts = float(n) if counts is None else counts
+    old_a_new = old / counts
 
     def refill(slots: Rows, size: int) -> NDArray[np.int64]:
         new = _some(pool, size, old_a_new, generator)
@@ -145,7 +154,7 @@ def updated(
     shortest = min(len(bag) for bag in refilled)
     bags = np.stack([bag[:shortest] for bag in refilled])
     calibration = _calibration(sample.calibration, pool, old_a_new, generator)
-    return settled(sample, batch, bags, calibration, old + n, half_life)
+    return settled(sample, batch, bags, calibration, old + counts, half_life)
 
 
 def settled(

@@ -124,9 +124,11 @@ def _span(
         leaves = live.said(batch[begin : begin + chunk])
         paths = leaves.mean(axis=0, dtype=np.float64)
         said.add(paths, live.severities(paths), (names,), np.zeros(len(paths), np.int32))
-        now = latest_of(seconds[begin : begin + chunk])
-        live.learn(leaves, settings.fading.fade(len(paths), elapsed_between(latest, now)))
+        times = seconds[begin : begin + chunk]
+        now = latest_of(times)
+        fade = settings.fading.fade(len(paths), elapsed_between(latest, now))
         latest = later_of(latest, now)
+        live.learn(leaves, fade, settings.fading.counts(times, latest))
     said.reported(aligned.report)
 
     def resample(before: Sample, again: Encoded) -> Sample:

@@ -71,7 +71,7 @@ def test_after_a_stream_the_model_scores_as_one_that_was_updated() -> None:
     streamed.stream(more)
     updated.partial_fit(more)
     assert np.corrcoef(streamed.score(fresh).scores, updated.score(fresh).scores)[0, 1] > 0.97
-    assert streamed._state.sample.weight < updated._state.sample.weight  # it fades within the rows, too
+    assert streamed._state.sample.weight == pytest.approx(updated._state.sample.weight, rel=1e-3)
 
 
 def test_new_columns_are_learned_on_the_way_and_lost_ones_are_done_without() -> None:
@@ -136,7 +136,7 @@ def test_what_a_stream_costs_does_not_grow_with_the_history() -> None:
             1,
         )
         for _ in range(10):
-            live.learn(live.said(np.zeros((100, 10), np.float32)), 0.5**0.01)
+            live.learn(live.said(np.zeros((100, 10), np.float32)), 0.5**0.01, 99.0)
         return live.grown
 
     assert grown(120_000) <= grown(20_000) + 5 < 200
