@@ -36,11 +36,10 @@ from detector.core.kernels.growing import (
     mix,
     mixed,
 )
-from detector.core.kernels.streaming import admit, new_among, refill_bags, retell
+from detector.core.kernels.streaming import admit, leaf_values, new_among, refill_bags, retell
 from detector.core.kernels.walking import (
     both_branches,
     both_branches_out_of_bag,
-    leaf_values,
     out_of_bag,
     path_attribution,
     path_lengths,

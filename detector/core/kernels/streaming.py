@@ -7,6 +7,8 @@ from numba import njit
 
 from detector.core.kernels.compiling import compiled
 
+_U = np.uint64
+
 
 @njit(inline="always")
 def _next(state):
@@ -88,6 +90,38 @@ def refill_bags(bags, trees, begins, old, end, out, mark, token, state):
     for i in range(trees.shape[0]):
         new = new_among(out.shape[1], end - begins[i], old[i], state)
         _refill(bags[trees[i]], new, begins[i], end, out[i], mark, token + i, state)
+
+
+@njit(inline="always")
+def _child(row, column, cut, node):
+    return _U(2) * node + _U(2) - _U(row[column[node]] <= cut[node])
+
+
+@compiled("void(f4[:,::1], u4[:,::1], f4[:,::1], f4[:,::1], i8, f4[:,::1])")
+def leaf_values(rows, split_column, threshold, leaf, depth, out):
+    """Write what each tree says of each row to ``out`` (trees, rows): the leaf values that others take the mean of."""
+    inner = _U((1 << depth) - 1)
+    n = rows.shape[0]
+    for t in range(split_column.shape[0]):
+        column, cut, value = split_column[t], threshold[t], leaf[t]
+        # Four rows side by side, so that one row's load hides behind the others' comparisons.
+        for i in range(0, n - 3, 4):
+            r0, r1, r2, r3 = rows[_U(i)], rows[_U(i + 1)], rows[_U(i + 2)], rows[_U(i + 3)]
+            n0 = n1 = n2 = n3 = _U(0)
+            for _ in range(depth):
+                n0 = _child(r0, column, cut, n0)
+                n1 = _child(r1, column, cut, n1)
+                n2 = _child(r2, column, cut, n2)
+                n3 = _child(r3, column, cut, n3)
+            out[t, i] = value[n0 - inner]
+            out[t, i + 1] = value[n1 - inner]
+            out[t, i + 2] = value[n2 - inner]
+            out[t, i + 3] = value[n3 - inner]
+        for i in range(n - n % 4, n):
+            node = _U(0)
+            for _ in range(depth):
+                node = _child(rows[_U(i)], column, cut, node)
+            out[t, i] = value[node - inner]
 
 
 @compiled("void(f4[:,::1], u1[:,::1], i8[::1], f4[:,::1], u1[:,::1], f8[::1], i8[::1], f8[::1])")

@@ -104,19 +104,6 @@ def path_lengths(rows, split_column, threshold, leaf, depth, start, stop, out):
             out[i] /= trees
 
 
-@compiled("void(f4[:,::1], u4[:,::1], f4[:,::1], f4[:,::1], i8, f4[:,::1])")
-def leaf_values(rows, split_column, threshold, leaf, depth, out):
-    """Write what each tree says of each row to ``out`` (trees, rows): the leaf values that others take the mean of."""
-    trees = split_column.shape[0]
-    n = rows.shape[0]
-    whole = n // LANES * LANES
-    for t in range(trees):
-        for i in range(0, whole, LANES):
-            _walk(rows, i, split_column[t], threshold[t], leaf[t], depth, out[t, i : i + LANES])
-        for i in range(whole, n):
-            out[t, i] = _walk_one(rows, i, split_column[t], threshold[t], leaf[t], depth)
-
-
 @compiled("void(f4[:,::1], u4[:,::1], f4[:,::1], f4[:,::1], i8, u1[:,::1], f8[::1])")
 def out_of_bag(rows, split_column, threshold, leaf, depth, in_bag, out):
     """Write each row's mean leaf value over the trees whose bag lacks it; over all trees when every bag holds it.
