@@ -10,6 +10,7 @@ brought up to date.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,3 +174,26 @@ class LiveForest:
         numbers = np.concatenate([before.calibration, np.arange(len(before.rows), self._seen)])
         chosen = numbers[sampling.drawn_by_weight(weighing, most, self._generator)]
         return sampling.settled(before, batch, self._bags.astype(np.int64), chosen, self._weight, half_life)
+
+
+def narrowed(sample: Sample, recorded: NDArray[np.bool_]) -> Sample:
+    """Return the sample of the ``recorded`` rows (r,) alone, as a view on the columns that they recorded has it.
+
+    Bags keep the rows of theirs that did, and are filled up with the others of least hash (tree seed, row number).
+    """
+    pool = np.flatnonzero(recorded)
+    place = np.cumsum(recorded, dtype=np.int32) - np.int32(1)
+    size = sampling.bag_size(sample.bags.shape[1], len(pool))
+    numbers = sample.numbers[pool].astype(np.uint32)
+    bags = np.empty((len(sample.bags), size), np.int32)
+    for t, bag in enumerate(sample.bags):
+        keys = kernels.mixed(numbers ^ sample.seeds[t]).astype(np.float64)
+        keys[place[bag[recorded[bag]]]] -= 2.0**32
+        bags[t] = np.argpartition(keys, size - 1)[:size]
+    calibration = place[sample.calibration[recorded[sample.calibration]]]
+    if len(calibration) < FEWEST_CALIBRATION_ROWS:
+        calibration = np.arange(len(pool), dtype=np.int32)
+    return replace(
+        sample, rows=sample.rows[pool], numbers=sample.numbers[pool], bags=bags, calibration=calibration,
+        newcomers=np.empty(0, np.int32), weight=max(float(size), sample.weight * float(recorded[sample.bags].mean())),
+    )  # fmt: skip

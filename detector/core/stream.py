@@ -15,19 +15,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core import fitted
-from detector.core.alignment import Aligned, AlignmentReport
+from detector.core import sample as sampling
+from detector.core.alignment import AlignmentReport
 from detector.core.fading import elapsed_between, later_of, latest_of, seconds_in, time_feature
-from detector.core.fitted import Fitted, Settings
+from detector.core.fitted import ROWS_TO_LEARN, Fitted, Settings
 from detector.core.forest import Encoded, Floats, score_from_path
-from detector.core.live import LiveForest
+from detector.core.live import LiveForest, narrowed
 from detector.core.sample import Sample
 from detector.core.scoring import ScoreResult, paths_of
-from detector.core.views import Signature
 
 #: A span is so many times as long as the history at its beginning, within bounds: a young model learns new columns,
 #: categories and scales soon, an old one seldom.
 SPAN_GROWTH = 10
 SHORTEST_SPAN, LONGEST_SPAN = 1_000, 100_000
+#: Where a larger share of a span's rows lacks values, the chunks are scored and learned one by one. The rows that lack
+#: values in other spans are scored by what was learned before the span, and learned at its end.
+MOST_HOLED = 0.1
 
 
 @dataclass
@@ -107,40 +110,49 @@ def _span(
     known: Fitted, rows: pd.DataFrame, chunk: int, settings: Settings, roles: Mapping[str, str], said: _Said
 ) -> Fitted:
     aligned = known.aligner.align(rows)
-    signature = _shared_signature(known, aligned)
-    if signature is None:
+    matrix, layout = aligned.matrix, known.schema.layout
+    signature = tuple(np.flatnonzero(aligned.carried).tolist())
+    firsts = layout.starts[list(signature)]
+    holed = np.isnan(matrix[:, firsts]).any(axis=1)
+    recorded: NDArray[np.bool_] = np.asarray(~np.isnan(known.sample.rows[:, firsts]).any(axis=1))
+    if not signature or holed.mean() > MOST_HOLED or recorded.sum() < ROWS_TO_LEARN:
         for begin in range(0, len(rows), chunk):
             part = rows.iloc[begin : begin + chunk]
             _score(known, part, said)
             known = fitted.update(known, part, settings, roles)
         return known
-    layout, batch = known.schema.layout, aligned.matrix
-    names = tuple(known.schema.learned[feature].name for feature in signature)
-    most = settings.max_samples
-    live = LiveForest(known.sample, batch, layout, layout.columns(signature), most, settings.seed)
-    seconds = seconds_in(rows, time_feature(known.schema, roles))
+    whole = np.flatnonzero(~holed)
+    batch = matrix[whole] if holed.any() else matrix
+    start = known.sample if recorded.all() else narrowed(known.sample, recorded)
+    live = LiveForest(start, batch, layout, layout.columns(signature), settings.max_samples, settings.seed)
+    paths, severities, which = np.empty(len(rows)), np.empty(len(rows)), np.zeros(len(rows), np.int32)
+    seconds = seconds_in(rows, time_feature(known.schema, roles))[whole]
     latest = known.sample.latest
     for begin in range(0, len(batch), chunk):
+        places = whole[begin : begin + chunk]
         leaves = live.said(batch[begin : begin + chunk])
-        paths = leaves.mean(axis=0, dtype=np.float64)
-        said.add(paths, live.severities(paths), (names,), np.zeros(len(paths), np.int32))
+        paths[places] = leaves.mean(axis=0, dtype=np.float64)
+        severities[places] = live.severities(paths[places])
         times = seconds[begin : begin + chunk]
         now = latest_of(times)
-        fade = settings.fading.fade(len(paths), elapsed_between(latest, now))
+        fade = settings.fading.fade(len(places), elapsed_between(latest, now))
         latest = later_of(latest, now)
         live.learn(leaves, fade, settings.fading.counts(times, latest))
+    signatures: tuple[tuple[str, ...], ...] = (tuple(known.schema.learned[feature].name for feature in signature),)
+    if holed.any():
+        lacking = replace(aligned, matrix=np.ascontiguousarray(matrix[holed]))
+        paths[holed], severities[holed], more, which_more = paths_of(known, lacking)
+        signatures += more
+        which[holed] = which_more + 1
+    said.add(paths, severities, signatures, which)
     said.reported(aligned.report)
 
     def resample(before: Sample, again: Encoded) -> Sample:
-        return replace(live.sample(before, again, settings.half_life), latest=latest)
+        sample = live.sample(before, again[whole], settings.half_life)
+        if holed.any():
+            most, half_life = settings.max_samples, settings.half_life
+            sample = sampling.updated(sample, again[holed], most, half_life, settings.seed, fade=1.0)
+        return replace(sample, latest=latest)
 
-    return fitted.update(known, rows, settings, roles, resample)
-
-
-def _shared_signature(known: Fitted, aligned: Aligned) -> Signature | None:
-    """Return the features that the batch carries when all its rows and all rows of the sample recorded them."""
-    signature = tuple(np.flatnonzero(aligned.carried).tolist())
-    firsts = known.schema.layout.starts[list(signature)]
-    if not signature or np.isnan(aligned.matrix[:, firsts]).any() or np.isnan(known.sample.rows[:, firsts]).any():
-        return None
-    return signature
+    # Where old rows lack a column, the live forest did without them; what is kept of the past does not.
+    return fitted.update(known, rows, settings, roles, resample if recorded.all() else None)

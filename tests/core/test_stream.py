@@ -85,9 +85,9 @@ def test_new_columns_are_learned_on_the_way_and_lost_ones_are_done_without() -> 
     assert any("distance" in names for names in result.signatures)
 
 
-def test_rows_with_holes_go_chunk_by_chunk_and_are_learned_too() -> None:
+def test_where_many_rows_have_holes_chunks_go_one_by_one() -> None:
     start, more = tables.numbers(600), tables.numbers(300, seed=1)
-    more.iloc[::7, 2] = np.nan
+    more.iloc[::4, 2] = np.nan
     model, by_hand = small().fit(start), small().fit(start)
     result = model.stream(more)
     parts = []
@@ -97,6 +97,34 @@ def test_rows_with_holes_go_chunk_by_chunk_and_are_learned_too() -> None:
         by_hand.partial_fit(part)
     assert result.severities.tobytes() == np.concatenate(parts).tobytes()
     assert model.to_bytes() == by_hand.to_bytes()
+
+
+def test_few_rows_with_holes_hold_up_nobody() -> None:
+    start, more = tables.numbers(1_000), tables.numbers(2_000, seed=1)
+    more.iloc[::50, 2] = np.nan
+    model = small().fit(start)
+    wanted = model.score(more.iloc[::50])
+    result = model.stream(more)
+    assert result.severities[::50].tobytes() == wanted.severities.tobytes()
+    assert len(result.signatures) == 2
+    assert [len(result.signatures[place]) for place in result.signature_of_row[:3]] == [9, 10, 10]
+    assert model.rows_seen == 3_000
+    assert model._state.sample.updates == 2
+
+
+def test_a_column_that_old_rows_lack_holds_up_nobody_and_makes_nothing_forgotten() -> None:
+    narrow, wide = tables.numbers(4_000, d=4), tables.numbers(1_000, seed=1, d=6)
+    model = small().fit(narrow)
+    model.partial_fit(wide)
+    assert "c5" in {feature.name for feature in model.schema_.learned}
+    updates = model._state.sample.updates
+    fresh = tables.numbers(6_000, seed=2, d=6)
+    result = model.stream(fresh)
+    assert model._state.sample.updates == updates + 1
+    assert len(result.signatures[0]) == 6
+    assert (result.severities > 90.0).mean() == pytest.approx(0.1, abs=0.03)
+    old = (model._state.sample.numbers[model._state.sample.bags] < 4_000).mean()
+    assert old == pytest.approx(4_000 / 11_000, abs=0.05)
 
 
 @pytest.mark.parametrize("half_life", [200.0, 1e6])
