@@ -1,9 +1,9 @@
 """Streams: each row is scored before it is learned, in chunks of 100, beside Half-Space Trees and Online-iForest.
 
 Three tables. The first: AUROC after the first rows, and rows a second of processor time, from nothing (the first
-chunk is all the training there is). The second: how fast the fixed costs wear off over a longer stream. The third: the normal class
-changes abruptly in the middle, and one half-life of rows later the detector is held against fresh forests that were
-trained on nothing but the rows since the change.
+chunk is all the training there is). The second: how fast the fixed costs wear off over a longer stream. The third: the
+normal class changes abruptly in the middle, and one half-life of rows later the detector is held against fresh forests
+that were trained on nothing but the rows since the change.
 
     taskset -c 0 python -m benchmarks.streams --data FOLDER_OF_NPZ_FILES [--online-iforest CHECKOUT]
 
