@@ -55,7 +55,8 @@ class HalfLife:
         However long the batch, that is at most half-life / ln 2 rows. In time, a row without one counts as a late one.
         """
         if not self.is_time:
-            return (1.0 - self.fade(len(seconds), 0.0)) / -math.expm1(-math.log(2.0) / self.rows)
+            rate = math.log(2.0) / self.rows
+            return max(1.0, math.expm1(-rate * len(seconds)) / math.expm1(-rate))
         if latest is None:
             return float(len(seconds))
         age = np.maximum(latest - np.where(np.isnan(seconds), latest, seconds), 0.0)

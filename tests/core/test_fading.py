@@ -67,6 +67,8 @@ def test_the_rows_of_a_batch_fade_among_each_other() -> None:
     assert HalfLife(rows=300.0).counts(no_times, None) == pytest.approx(one_by_one)
     assert HalfLife(rows=300.0).counts(np.full(10**6, np.nan), None) == pytest.approx(300.0 / np.log(2.0), rel=0.01)
     assert HalfLife(rows=1e9).counts(no_times, None) == pytest.approx(1_000.0)
+    assert HalfLife(rows=1e300).counts(no_times, None) == pytest.approx(1_000.0)
+    assert HalfLife(rows=1e-300).counts(no_times, None) == 1.0
     in_time = HalfLife(seconds=60.0)
     assert in_time.counts(np.array([0.0, 60.0, 120.0, np.nan]), 120.0) == pytest.approx(0.25 + 0.5 + 1.0 + 1.0)
     assert in_time.counts(no_times, None) == 1_000.0
