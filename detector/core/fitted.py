@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from detector.core import sample as sampling
 from detector.core.alignment import Aligner, is_retyped
 from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
+from detector.core.fading import HalfLife, elapsed_between, later_of, latest_of, seconds_in, time_feature
 from detector.core.forest import Encoded
 from detector.core.inference import Finding, finding_for, infer
 from detector.core.later import pd
@@ -40,6 +42,12 @@ class Settings:
     scaler_type: ScalerType | None
     half_life: float
     seed: int
+    half_life_seconds: float = math.inf
+
+    @property
+    def fading(self) -> HalfLife:
+        """After how many rows, or how much time, an old row counts half."""
+        return HalfLife(self.half_life, self.half_life_seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,16 +132,35 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
         if not reasons:  # in scikit-learn's words
             reasons = f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required."
         raise InputError(f"No column is left to learn from: {reasons}")
+    dated_by = time_feature(schema, roles)
+    if settings.fading.is_time and dated_by is None:
+        raise InputError(
+            "The half-life is a time, but no column of these rows holds times. Give one the role time, or give the"
+            " half-life as a number of rows."
+        )
     used, sample = sampling.draw(len(frame), schema.width, settings.n_estimators, settings.max_samples, settings.seed)
     rows = np.full((len(used), schema.width), np.nan, np.float32)
     for feature in schema.learned:
         codes = CategoryCodes(statistics[feature.name]) if feature.kind == "categorical" else None
         encode(feature, readings[feature.name].take(used), codes, rows)
-    return Fitted(schema, statistics, replace(sample, rows=rows))
+    seconds = readings[dated_by].values if dated_by is not None else np.full(len(frame), np.nan)
+    latest = latest_of(seconds)
+    weight = settings.fading.counts(seconds, latest)
+    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest))
 
 
-def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fitted:
+def update(
+    known: Fitted,
+    frame: pd.DataFrame,
+    settings: Settings,
+    roles: Mapping[str, str],
+    resample: Callable[[Sample, Encoded], Sample] | None = None,
+) -> Fitted:
     """Learn from another batch; ``known`` stays as it is, and the cost does not depend on how much it has seen.
+
+    Parameters
+    ----------
+    resample : lets the encoded batch (n, d) into the sample; by default :func:`detector.core.sample.updated`.
 
     Raises
     ------
@@ -142,7 +169,9 @@ def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mappin
     """
     if frame.empty:
         raise InputError("An update needs at least one row.")
-    fade = sampling.decay(len(frame), settings.half_life)
+    seconds = seconds_in(frame, time_feature(known.schema, roles))
+    now = latest_of(seconds)
+    fade = settings.fading.fade(len(frame), elapsed_between(known.sample.latest, now))
     statistics = dict(known.statistics)
     schema = known.schema
     readings: dict[str, Reading] = {}
@@ -178,7 +207,14 @@ def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mappin
             encode(feature, readings[feature.name], codes, batch)
         if codes is not None:
             refresh_rarities(feature, codes, old.rows)
-    sample = sampling.updated(old, batch, settings.max_samples, settings.half_life, settings.seed)
+    if resample is None:
+        sample = sampling.updated(
+            old, batch, settings.max_samples, settings.half_life, settings.seed,
+            fade=fade, counts=settings.fading.counts(seconds, later_of(old.latest, now)),
+        )  # fmt: skip
+    else:
+        sample = resample(old, batch)
+    sample = replace(sample, latest=later_of(sample.latest, now))
     return Fitted(schema.with_features(_restated(schema, sample)), statistics, sample)
 
 

@@ -136,6 +136,12 @@ class Forest:
         )
         return out
 
+    def said(self, rows: Encoded) -> Encoded:
+        """Return (trees, n) what each tree says of rows that carry every column; :meth:`paths` is the mean of it."""
+        out = np.empty((len(self.leaf), len(rows)), np.float32)
+        kernels.leaf_values(rows, self.split_column, self.threshold, self.leaf, self.depth, out)
+        return out
+
     def paths_through_holes(self, rows: Encoded) -> Floats:
         """Return the same for rows in which ``NaN`` marks a value that is not known: both branches, weighted."""
         out = np.empty(len(rows), np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Self, overload
@@ -23,8 +24,9 @@ from detector.core.parameters import check_parameters, plain_parameters, seed_fr
 from detector.core.schema import Schema
 from detector.core.scoring import RecordScorer, ScoreResult, score_frame
 from detector.core.statistics import ScalerType
+from detector.core.stream import stream
 from detector.durable import write_durably
-from detector.errors import ModelFileError, NotTrainedError
+from detector.errors import InputError, ModelFileError, NotTrainedError
 
 #: Rows of observed columns that may wait to be counted.
 _ROWS_WAITING = 256
@@ -56,8 +58,9 @@ class DynamicAnomalyDetector(OutlierEstimator):
     roles : dict from column name to role, or None
         Roles are input, amount, id, time, entity, label and ignored; what is not named is inferred, and ``schema_``
         says how.
-    half_life : float > 0
-        After so many new rows, an old row counts half.
+    half_life : float > 0, or a time: "7d", "12h", "30min", "90s", or a time span
+        After so many new rows, an old row counts half. As a time: after so long between the latest rows of one batch
+        and of the next, by the column with the role time; batches without it, or from before, make nothing fade.
 
     Attributes
     ----------
@@ -94,7 +97,7 @@ class DynamicAnomalyDetector(OutlierEstimator):
         scaler_type: ScalerType | None = "robust",
         random_state: Any = 42,
         roles: Mapping[str, str] | None = None,
-        half_life: float = 100_000,
+        half_life: float | str | timedelta = 100_000,
     ) -> None:
         self.contamination = contamination
         self.n_estimators = n_estimators
@@ -126,11 +129,7 @@ class DynamicAnomalyDetector(OutlierEstimator):
         seed = seed_from(self.random_state)
         self._become(fitted.fit(frame, settings_for(parameters, len(frame), seed), self.roles or {}))
         self._seed = seed
-        self.n_features_in_ = frame.shape[1]
-        if isinstance(rows, pd.DataFrame) and all(isinstance(name, str) for name in rows.columns):
-            self.feature_names_in_ = np.asarray(frame.columns, object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        self._name_columns(rows, frame)
         return self
 
     def fit_predict(self, rows: Rows, y: Any = None) -> NDArray[np.int64]:
@@ -161,6 +160,50 @@ class DynamicAnomalyDetector(OutlierEstimator):
             settings = settings_for(parameters, self._state.sample.seen, self._seed)
             self._become(fitted.update(self._state, frame, settings, self.roles or {}))
         return self
+
+    def stream(self, rows: Rows, *, chunk: int = 100, cutoff: float | None = None) -> ScoreResult:
+        """Score each row by what was learned before its chunk, and learn it; return what was said of all of them.
+
+        The same as :meth:`score` and :meth:`partial_fit` chunk by chunk, many times faster: rows are aligned once, and
+        trees take turns at learning (see :mod:`detector.core.live`). Where rows lack single values that training rows
+        did not lack, chunks do go through these two one by one. A model that is not fitted begins with the first
+        chunk, and scores it after learning it.
+
+        Parameters
+        ----------
+        rows : n rows, in the order in which they came.
+        chunk : int >= 2, rows scored before any of them is learned.
+        cutoff : 0-100, the severity above which a row is flagged; by default 100 (1 - contamination).
+
+        Raises
+        ------
+        InputError
+            When there are no rows, or none of their columns can be learned from.
+        NoKnownColumnsError
+            When the rows carry none of the learned features.
+        ValueError
+            When the chunk or the cutoff is out of range, or an array has more or fewer columns than in training.
+        """
+        if chunk < 2 or chunk != int(chunk):
+            raise ValueError("chunk must be a whole number of at least 2.")
+        limit = self._checked_cutoff(cutoff)
+        frame = as_frame(rows)
+        if frame.empty:
+            raise InputError("A stream needs at least one row.")
+        parameters = self._checked_parameters()
+        learned = 0
+        if self.is_fitted:
+            self._check_width(rows)
+        else:
+            learned = min(len(frame), chunk)
+            self.fit(frame.iloc[:learned])
+            self._name_columns(rows, frame)
+        with self._lock:
+            self._count_waiting()
+            settings = settings_for(parameters, self._state.sample.seen, self._seed)
+            result, state = stream(self._state, frame, int(chunk), settings, self.roles or {}, limit, learned)
+            self._become(state)
+        return result
 
     def updated(self, rows: Rows) -> DynamicAnomalyDetector:
         """Return a new detector that has learned from ``rows`` too; this one stays as it is.
@@ -196,9 +239,7 @@ class DynamicAnomalyDetector(OutlierEstimator):
             When the cutoff is not a severity, or an array has more or fewer columns than in training.
         """
         known = self._fitted()
-        limit = self.cutoff if cutoff is None else cutoff
-        if not 0.0 <= limit <= 100.0:
-            raise ValueError("cutoff must be a severity from 0 to 100.")
+        limit = self._checked_cutoff(cutoff)
         if isinstance(rows, Mapping) and not holds_columns(rows):
             return self._records.score(rows, limit)
         self._check_width(rows)
@@ -412,6 +453,20 @@ class DynamicAnomalyDetector(OutlierEstimator):
         parameters: dict[str, Any] = self.get_params(deep=False)
         check_parameters(parameters)
         return parameters
+
+    def _checked_cutoff(self, cutoff: float | None) -> float:
+        limit = self.cutoff if cutoff is None else cutoff
+        if not 0.0 <= limit <= 100.0:
+            raise ValueError("cutoff must be a severity from 0 to 100.")
+        return limit
+
+    def _name_columns(self, rows: Rows, frame: pd.DataFrame) -> None:
+        """Keep how many columns the first table had, and their names where a frame named them."""
+        self.n_features_in_ = frame.shape[1]
+        if isinstance(rows, pd.DataFrame) and all(isinstance(name, str) for name in rows.columns):
+            self.feature_names_in_ = np.asarray(frame.columns, object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
 
     def _check_width(self, rows: Rows) -> None:
         """Refuse an array with more or fewer columns than in training: nobody could say which is which."""

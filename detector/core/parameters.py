@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, get_args
 
 import numpy as np
 
+from detector.core.fading import HalfLife, half_life_of, plain_half_life
 from detector.core.fitted import Settings
 from detector.core.schema import ROLES
 from detector.core.statistics import ScalerType
@@ -40,7 +40,8 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     scalers = (*get_args(ScalerType), None)
     scaler = parameters["scaler_type"]
     _check(scaler is None or (isinstance(scaler, str) and scaler in scalers), "scaler_type", f"one of {scalers}")
-    _check(_is_real(half_life) and 0.0 < half_life < math.inf, "half_life", "a number of rows above 0")
+    half_lives = "a number of rows above 0, or a time above 0 such as '7d' or '12h'"
+    _check(half_life_of(half_life) is not None, "half_life", half_lives)
     _check(roles is None or isinstance(roles, Mapping), "roles", "a dictionary from columns to roles, or None")
     for name, role in (roles or {}).items():
         fits = isinstance(role, str) and role in ROLES
@@ -49,11 +50,13 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 def settings_for(parameters: Mapping[str, Any], rows: int, seed: int) -> Settings:
     """Return what learning from ``rows`` rows needs of checked parameters."""
+    half_life = half_life_of(parameters["half_life"]) or HalfLife()
     return Settings(
         n_estimators=int(parameters["n_estimators"]),
         max_samples=_samples(parameters["max_samples"], rows),
         scaler_type=parameters["scaler_type"],
-        half_life=float(parameters["half_life"]),
+        half_life=half_life.rows,
+        half_life_seconds=half_life.seconds,
         seed=seed,
     )
 
@@ -77,6 +80,7 @@ def seed_from(random_state: Any) -> int:
 def plain_parameters(parameters: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """Return parameters as a model file holds them; a random state is told by the seed that was drawn from it."""
     plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in parameters.items()}
+    plain["half_life"] = plain_half_life(parameters["half_life"])
     roles = parameters["roles"]
     plain["roles"] = None if roles is None else {str(name): str(role) for name, role in roles.items()}
     if not isinstance(plain["random_state"], int):

@@ -8,6 +8,7 @@ rows recorded yet.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -52,6 +53,7 @@ class Sample:
     weight : float, decayed number of rows seen.
     seen : int, rows seen since the first training.
     updates : int, updates since the first training; part of the seed of the next one.
+    latest : when the latest batch was, in seconds since 1970 UTC; ``None`` when no row had a time.
     """
 
     rows: Encoded
@@ -63,6 +65,7 @@ class Sample:
     weight: float
     seen: int
     updates: int
+    latest: float | None = None
 
     @cached_property
     def weights(self) -> Floats:
@@ -113,21 +116,34 @@ def draw(n: int, columns: int, trees: int, max_samples: int, seed: int) -> tuple
     return used, sample
 
 
-def updated(sample: Sample, batch: Encoded, max_samples: int, half_life: float, seed: int) -> Sample:
+def updated(
+    sample: Sample,
+    batch: Encoded,
+    max_samples: int,
+    half_life: float,
+    seed: int,
+    *,
+    fade: float | None = None,
+    counts: float | None = None,
+) -> Sample:
     """Let the rows of ``batch`` (n, d) into the reservoirs and return the new sample; ``sample`` stays as it is.
 
     A slot takes a new row with probability n / (decayed old rows + n), whatever the length of the history
     (Aggarwal, "On biased reservoir sampling in the presence of stream evolution", VLDB 2006). A bag takes as many new
     rows as a draw of its size, without repeats, from all of these rows would.
+
+    Old rows count ``fade`` times what they did; by default that follows from the half-life, a number of rows. The new
+    rows count as ``counts`` rows, which are fewer than there are when they fade among each other; by default as many.
     """
     n = len(batch)
     generator = np.random.default_rng([seed, sample.updates + 1])
     sample = sample.widened(batch.shape[1])
     have = len(sample.rows)
-    old = sample.weight * decay(n, half_life)
+    old = sample.weight * (decay(n, half_life) if fade is None else fade)
     pool = _pool(n, batch.shape[1], sample.bags.size, generator) + have
 
-    old_a_new = old / n
+    counts = float(n) if counts is None else counts
+    old_a_new = old / counts
 
     def refill(slots: Rows, size: int) -> NDArray[np.int64]:
         new = _some(pool, size, old_a_new, generator)
@@ -145,16 +161,36 @@ def updated(sample: Sample, batch: Encoded, max_samples: int, half_life: float, 
     shortest = min(len(bag) for bag in refilled)
     bags = np.stack([bag[:shortest] for bag in refilled])
     calibration = _calibration(sample.calibration, pool, old_a_new, generator)
-    oldest = sample.seen + n - NEWCOMER_HALF_LIVES * half_life
+    return settled(sample, batch, bags, calibration, old + counts, half_life)
+
+
+def settled(
+    sample: Sample, batch: Encoded, bags: NDArray[np.int64], calibration: NDArray[np.int64], weight: float,
+    half_life: float,
+) -> Sample:  # fmt: skip
+    """Return the sample of new bags and calibration rows, with what they use of old and new rows.
+
+    Parameters
+    ----------
+    sample : before the batch, as wide as the batch.
+    bags, calibration : places among the sample's rows and, behind them, those of ``batch``.
+    weight : decayed number of rows seen, with the batch.
+    half_life : rows after which an old row counts half; infinite when rows fade with time.
+    """
+    have, n = len(sample.rows), len(batch)
+    # Where time decides, it is what the weight would be if rows had come as they do now forever.
+    in_rows = half_life if math.isfinite(half_life) else weight * math.log(2.0)
+    oldest = sample.seen + n - NEWCOMER_HALF_LIVES * in_rows
     newcomers = _newcomers(sample, batch, np.flatnonzero(_marks((bags, calibration))), oldest)
     used, (bags_now, calibration_now, newcomers_now) = _compact((bags, calibration, newcomers))
     from_old = used[used < have]
     from_new = used[used >= have] - have
-    return Sample(
+    return replace(
+        sample,
         rows=np.concatenate([sample.rows[from_old], batch[from_new]]),
         numbers=np.concatenate([sample.numbers[from_old], sample.seen + from_new]),
-        bags=bags_now, calibration=calibration_now, newcomers=newcomers_now, seeds=sample.seeds,
-        weight=old + n, seen=sample.seen + n, updates=sample.updates + 1,
+        bags=bags_now, calibration=calibration_now, newcomers=newcomers_now,
+        weight=weight, seen=sample.seen + n, updates=sample.updates + 1,
     )  # fmt: skip
 
 
@@ -198,6 +234,17 @@ def _newcomers(sample: Sample, batch: Encoded, used: NDArray[np.int64], oldest: 
         carriers = np.setdiff1d(carriers, used)
         kept.append(carriers[max(0, len(carriers) - (NEWCOMERS - int(recorded[column]))) :])
     return np.unique(np.concatenate(kept))
+
+
+def drawn_by_weight(weights: NDArray[np.float64], most: int, generator: np.random.Generator) -> NDArray[np.intp]:
+    """Return at most ``most`` places of ``weights`` (n,), ascending, each as likely as its weight.
+
+    Where a weight is more than its place could be likely, it is certain. Sequential Poisson sampling (E. Ohlsson,
+    Journal of Official Statistics 14, 1998).
+    """
+    if len(weights) <= most:
+        return np.arange(len(weights))
+    return np.sort(np.argpartition(generator.random(len(weights)) / weights, most)[:most])
 
 
 def decay(rows: int, half_life: float) -> float:

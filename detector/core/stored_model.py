@@ -75,6 +75,8 @@ def _texts(values: list[Any]) -> bool:
 
 
 def _sample(content: object, schema: Schema) -> Sample:
+    if type(content) is dict and "latest" not in content:
+        content = content | {"latest": None}  # as written before rows could fade with time
     found = stored.fields(content, _SAMPLE, "the sample")
     rows = _matrix(found["rows"], np.float32)
     bags = _matrix(found["bags"], np.int32)
@@ -100,6 +102,7 @@ def _sample(content: object, schema: Schema) -> Sample:
     return Sample(
         rows, numbers, bags, calibration, newcomers, seeds, stored.number(found, "weight", lowest=0.0),
         seen, stored.whole_number(found, "updates"),
+        None if found["latest"] is None else stored.number(found, "latest"),
     )  # fmt: skip
 
 

@@ -21,7 +21,11 @@ BAD = [
         "'auto', a whole number from 2 to 16,384",
     ),
     ("scaler_type", ("none", 1, True, ["robust"]), "one of ('robust', 'standard', 'minmax', None)"),
-    ("half_life", (0, -1.0, float("inf"), float("nan"), None, "1000", True), "a number of rows above 0"),
+    (
+        "half_life",
+        (0, -1.0, float("inf"), float("nan"), None, "1000", True, "soon", "-1d"),
+        "a number of rows above 0, or a time above 0",
+    ),
     ("roles", ("amount", ["amount"], 7), "a dictionary from columns to roles, or None"),
     ("roles", ({"a": "money"}, {"a": None}, {"a": ["input"]}), "a dictionary from columns to input, amount, id, time"),
 ]
@@ -39,7 +43,7 @@ def test_a_parameter_out_of_range_is_refused_by_name(name: str, value: Any, want
 GOOD = [
     {"contamination": 0.5}, {"contamination": np.float32(0.01)}, {"n_estimators": np.int64(3)}, {"max_samples": 2},
     {"max_samples": 1.0}, {"max_samples": np.int32(16_384)}, {"scaler_type": None}, {"half_life": 0.5},
-    {"half_life": np.float64(10)}, {"roles": {}}, {"roles": {"a": "label", 7: "ignored"}},
+    {"half_life": np.float64(10)}, {"half_life": "7d"}, {"roles": {}}, {"roles": {"a": "label", 7: "ignored"}},
 ]  # fmt: skip
 
 

@@ -38,6 +38,7 @@ from detector.core.kernels.growing import (
     mixed,
 )
 from detector.core.kernels.holes import both_branches, both_branches_out_of_bag
+from detector.core.kernels.streaming import admit, leaf_values, new_among, refill_bags, retell
 from detector.core.kernels.walking import out_of_bag, path_attribution, path_lengths
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "LOGARITHMIC",
     "WEEKDAY_COS",
     "WEEKDAY_SIN",
+    "admit",
     "average_path_length",
     "both_branches",
     "both_branches_out_of_bag",
@@ -57,10 +59,14 @@ __all__ = [
     "encode_row",
     "fill_from_nearest",
     "grow_trees",
+    "leaf_values",
     "membership",
     "mix",
     "mixed",
+    "new_among",
     "out_of_bag",
     "path_attribution",
     "path_lengths",
+    "refill_bags",
+    "retell",
 ]
