@@ -33,14 +33,20 @@ DIFFERENT_VALUES = 5
 UNITS = (*(10.0**power for power in range(1, 10)), 12.0, 24.0, 60.0, 1_024.0, 1_440.0, 3_600.0, 86_400.0, 1_048_576.0)
 #: Middles that lie nearer to each other than this factor are not looked at any further.
 NEAR = 5.0
-#: Without the factor the distributions must lie at least so far apart (Kolmogorov-Smirnov, 0-1) ...
-FAR_APART = 0.5
-#: ... and with it at most so far, the first where the converted values are as finely graded as those of training.
-ALIKE, ALIKE_UNGRADED = 0.2, 0.12
-#: Up to this factor only the stricter limit counts: a process can grow tenfold.
+#: Without the factor the distributions of what is not 0 must lie at least so far apart (Kolmogorov-Smirnov, 0-1), and
+#: with it they must lie so much nearer.
+FAR_APART, NEARER = 0.5, 0.35
+#: With the factor they may lie so far apart, the first where the converted values are graded as those of training are:
+#: for great factors, and for such by which a process may grow by itself.
+ALIKE, ALIKE_UNGRADED = 0.35, 0.25
+ALIKE_SMALL, ALIKE_SMALL_UNGRADED = 0.2, 0.12
+#: Up to this factor the stricter limits count: a process can grow tenfold.
 SMALL_FACTOR = 30.0
-#: A factor that is no power of ten must fit better by this much.
+#: A factor that is no power of ten is far less usual: it must fit better by this much, or by what chance
+#: explains, and the stricter limits count.
 UNUSUAL_UNIT = 0.05
+#: With more zeros than this share there is too little else to go by.
+MOST_ZEROS = 0.95
 #: Shares of zeros and of negative numbers may differ by this much.
 SHARES_APART = 0.2
 #: An asymptotic 1 % point of the Kolmogorov-Smirnov statistic, times the root of the rows.
@@ -48,6 +54,7 @@ KS_99 = 1.63
 
 # The golden section: its multiples fill every stretch evenly, so that rows taken by them follow no period of the file.
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
+_POWERS = frozenset(10.0**power for power in range(-9, 10)) | {1.0 / 10.0**power for power in range(1, 10)}
 _TOTALS = tuple(sorted({1.0, *UNITS, *(1.0 / unit for unit in UNITS)}))
 _MOST_DECIMALS = 4
 #: Grades are told from so many values that are kept as they are.
@@ -109,7 +116,7 @@ class Magnitudes:
         """Whether the feature has enough values, of enough different sizes, and none below 0 to speak of."""
         known = self.statistics
         enough = known.present >= ROWS_FOR_EVIDENCE and known.distinct >= DIFFERENT_VALUES
-        return enough and known.maximum > 0.0 and self.negative <= 0.01 and self.zeros <= 0.9
+        return enough and known.maximum > 0.0 and self.negative <= 0.01 and self.zeros <= MOST_ZEROS
 
     @cached_property
     def negative(self) -> float:
@@ -166,26 +173,26 @@ def unit_of(values: Floats, known: Magnitudes, before: float = 1.0) -> float:
         return before
     if len(np.unique(positive)) < DIFFERENT_VALUES:
         return before
-    apart = distance(in_known_unit(some, before), known.statistics)
+    # What is 0 is 0 in every unit, and would hide how far the rest is.
+    told = 1.0 - known.zeros
+    apart = distance(in_known_unit(some, before), known.statistics) / told
     if apart <= FAR_APART:
         return before
-    found, best = before, math.inf
+    chance = expected_distance(len(some), known.statistics) / told
+    found: list[tuple[bool, float, float]] = []
     for factor in _TOTALS:
         if factor == before or not 1.0 / NEAR < ratio / factor < NEAR:
             continue
-        fit, limit = _fit(some, positive, known, factor, factor / before)
-        if fit <= limit and fit < best and fit < apart - FAR_APART / 2.0:
-            found, best = factor, fit
-    return found
+        converted = in_known_unit(some, factor)
+        fit = distance(converted, known.statistics) / told
+        graded = known.decimals is not None and _ends(converted[converted > 0.0], known.decimals)
+        usual = factor in _POWERS
+        if fit <= min(max(_limit(factor / before, graded, usual), chance), apart - NEARER):
+            found.append((not graded, fit + (0.0 if usual else max(UNUSUAL_UNIT, chance)), factor))
+    return min(found)[2] if found else before
 
 
-def _fit(some: Floats, positive: Floats, known: Magnitudes, factor: float, change: float) -> tuple[float, float]:
-    """Return how far the numbers divided by ``factor`` are from those known, and how far they may be.
-
-    Powers of ten are favoured: the distance of any other factor is raised.
-    """
-    fit = distance(in_known_unit(some, factor), known.statistics)
-    graded = known.decimals is not None and _ends(in_known_unit(positive, factor), known.decimals)
-    small = 1.0 / SMALL_FACTOR < change < SMALL_FACTOR
-    power = math.log10(factor)
-    return fit + UNUSUAL_UNIT * (abs(power - round(power)) > 1e-9), ALIKE if graded and not small else ALIKE_UNGRADED
+def _limit(change: float, graded: bool, usual: bool) -> float:
+    if not usual or 1.0 / SMALL_FACTOR < change < SMALL_FACTOR:
+        return ALIKE_SMALL if graded else ALIKE_SMALL_UNGRADED
+    return ALIKE if graded else ALIKE_UNGRADED
