@@ -52,8 +52,8 @@ class Change:
     found: Callable[[Any, str], bool]
 
 
-def tables(folders: list[Path], most: int, seeds: int) -> Iterator[tuple[int, Rows]]:
-    """Yield each table under each seed: arrays split at random, Parquet tables in their order, 70 % to train."""
+def tables(folders: list[Path], most: int, seeds: int, in_order: bool) -> Iterator[tuple[int, Rows]]:
+    """Yield each table under each seed, 70 % of its rows to train: at random, or the first ones."""
     for file in sorted(path for folder in folders for path in folder.iterdir()):
         if file.suffix not in (".npz", ".parquet"):
             continue
@@ -67,7 +67,7 @@ def tables(folders: list[Path], most: int, seeds: int) -> Iterator[tuple[int, Ro
         for seed in range(seeds):
             rng = np.random.default_rng(seed)
             order = rng.permutation(len(frame))[:most]
-            if file.suffix == ".parquet":
+            if in_order:
                 order = np.sort(order)
             cut = int(0.7 * len(order))
             if len(order) - cut >= FEWEST_TEST_ROWS:
@@ -225,7 +225,7 @@ def measure(rows: Rows, seed: int) -> tuple[list[dict[str, Any]], list[dict[str,
     wrong |= {"swapped": 0, "renamed": 0}
     # A column goes and one that was never seen comes: it must not be taken for the one that went.
     for _ in range(5):
-        gone, strange = rng.choice(names, 2, replace=False)
+        gone, strange = rng.choice(names, 2, replace=False).tolist()
         narrow = DynamicAnomalyDetector(n_estimators=2, random_state=seed, roles=dict.fromkeys(names, "input"))
         narrow.roles = {name: "input" for name in names if name != strange}
         narrow.fit(rows.train[[name for name in names if name != strange]])
@@ -245,13 +245,16 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--data", type=Path, nargs="+", help="folders of .npz files with X and y, or of Parquet tables")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--in-order", action="store_true", help="train on the first rows of each file, test on the rest"
+    )
     parser.add_argument("--rows", type=int, default=20_000, help="rows of a table, at most")
     options = parser.parse_args()
     folders = [need_folder(folder, "labelled .npz sets or Parquet tables") for folder in options.data or [None]]
     warnings.filterwarnings("ignore", category=UserWarning)
     lines: list[dict[str, Any]] = []
     wrong: list[dict[str, Any]] = []
-    for seed, rows in tables(folders, options.rows, options.seeds):
+    for seed, rows in tables(folders, options.rows, options.seeds, options.in_order):
         found = measure(rows, seed)
         lines += found[0]
         wrong += found[1]

@@ -27,7 +27,7 @@ _SHORT = {
 #: Words that a name may gain or lose and still be near: they say little.
 _FILLERS = frozenset({
     "tx", "txn", "trx", "transaction", "transactions", "value", "val", "field", "fld", "col", "column", "feature",
-    "feat", "data", "new", "raw", "the", "in", "of", "usd", "eur", "gbp", "chf",
+    "feat", "data", "new", "raw", "the", "in", "of", "code", "cd", "name", "usd", "eur", "gbp", "chf",
 })  # fmt: skip
 _SHORT_OF = {word: frozenset(short.split()) for word, short in _SHORT.items()}
 

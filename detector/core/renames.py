@@ -6,8 +6,8 @@ evidence at once, or one that rules chance out:
 - names that are the same but for case, punctuation and usual abbreviations, and distributions that do not contradict;
 - names that are near, and distributions that agree;
 - for a feature of many categories: the same categories as often, and no other column or feature that is like it;
-- for numbers: the same distribution within what sampling explains, which no other column or feature comes near, and the
-  same correlations with the columns that did come, some of which must be considerable.
+- for numbers: the same distribution within what sampling explains, which no other unknown column and no other missing
+  feature comes near, and the same correlations with the columns that did come, some of which must be considerable.
 
 Fewer than 50 rows with a value are no evidence, and two columns that fit equally well are none either.
 """
@@ -40,7 +40,7 @@ ROWS_NO_NAME, CATEGORIES_NO_NAME, NUMBERS_NO_NAME = 200, 12, 50
 #: Without like names nothing else may lie nearer than so many times what chance explains, and than this.
 CLEAR, CLEARLY_APART = 3.0, 0.1
 #: Correlations from which on they tell a column from others; how far they may differ beyond chance; how many are asked.
-CORRELATED, CORRELATIONS_APART, PARTNERS = 0.25, 0.05, 12
+CORRELATED, CORRELATIONS_APART, PARTNERS = 0.25, 0.05, 24
 #: Shares of absent values may differ by so much.
 ABSENT_APART = 0.1
 #: At least this share of a column must be readable as the feature's kind.
@@ -185,7 +185,14 @@ def _unlike_name(
         return {}
     if abs(float(reading.absent.mean()) - known.statistics.share_absent) > ABSENT_APART:
         return {}
-    rivals = [other for other in others if other is not known and other.feature.kind == feature.kind]
+    # Numbers are told from those of a column that came by their correlations, that with it among them.
+    rivals = [
+        other
+        for other in others
+        if other is not known
+        and other.feature.kind == feature.kind
+        and (feature.kind == "categorical" or other.feature.name not in came)
+    ]
     if any(_between(known.statistics, other.statistics) < clear for other in rivals):
         return {}
     if feature.kind == "categorical":
@@ -198,10 +205,8 @@ def _unlike_name(
         return {}
     if not _same_correlations(known, reading, candidates, others, came, sample):
         return {}
-    because = (
-        f"the distributions of the values differ by {apart:.0%} at most, as do no others, and it goes along with the"
-    )
-    return {name: _Fit(NEAR_NAME - 1, apart, f"{because} other columns as it did")}
+    because = f"the distributions of the values differ by {apart:.0%} at most, and it goes along with other columns as"
+    return {name: _Fit(NEAR_NAME - 1, apart, f"{because} the feature did")}
 
 
 def _readable(feature: Feature, reading: Reading) -> bool:
