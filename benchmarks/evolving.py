@@ -245,9 +245,7 @@ def main() -> None:
     parser = arguments(__doc__ or "")
     parser.add_argument("--data", type=Path, nargs="+", help="folders of .npz files with X and y, or of Parquet tables")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument(
-        "--in-order", action="store_true", help="train on the first rows of each file, test on the rest"
-    )
+    parser.add_argument("--in-order", action="store_true", help="train on the first rows, test on the rest")
     parser.add_argument("--rows", type=int, default=20_000, help="rows of a table, at most")
     options = parser.parse_args()
     folders = [need_folder(folder, "labelled .npz sets or Parquet tables") for folder in options.data or [None]]

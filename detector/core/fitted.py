@@ -197,8 +197,11 @@ def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mappin
             refresh_rarities(feature, codes, old.rows)
     sample = sampling.updated(old, batch, settings.max_samples, settings.half_life, settings.seed)
     schema = schema.with_features(_restated(schema, sample))
-    recorded = {feature.name: int(_recorded(sample.rows)[feature.first_column]) for feature in schema.encoded}
-    return Fitted(*generations.settled(schema, statistics, recorded, readings, ROWS_TO_LEARN), sample)
+    if any(feature.stands_by_for for feature in schema):
+        recorded = _recorded(sample.rows).tolist()
+        rows = {feature.name: recorded[feature.first_column] for feature in schema.encoded}
+        schema, statistics = generations.settled(schema, statistics, rows, readings, ROWS_TO_LEARN)
+    return Fitted(schema, statistics, sample)
 
 
 def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:

@@ -80,7 +80,7 @@ def settled(
     recorded: Mapping[str, int],
     came: Collection[str],
     enough: int,
-) -> tuple[Schema, Mapping[str, FeatureStatistics]]:
+) -> tuple[Schema, dict[str, FeatureStatistics]]:
     """Return schema and statistics after a batch, in which features may have changed places.
 
     Parameters

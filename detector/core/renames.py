@@ -39,8 +39,9 @@ KNOWN_SAME_NAME, KNOWN_NEAR_NAME, KNOWN_NO_NAME = 0.6, 0.8, 0.9
 ROWS_NO_NAME, CATEGORIES_NO_NAME, NUMBERS_NO_NAME = 200, 12, 50
 #: Without like names nothing else may lie nearer than so many times what chance explains, and than this.
 CLEAR, CLEARLY_APART = 3.0, 0.1
-#: Correlations from which on they tell a column from others; how far they may differ beyond chance; how many are asked.
-CORRELATED, CORRELATIONS_APART, PARTNERS = 0.25, 0.05, 24
+#: Correlations from which on they tell a column from others; how far their Fisher transforms may differ beyond chance; how
+#: many are asked.
+CORRELATED, CORRELATIONS_APART, PARTNERS = 0.25, 0.02, 24
 #: Shares of absent values may differ by so much.
 ABSENT_APART = 0.1
 #: At least this share of a column must be readable as the feature's kind.
@@ -267,12 +268,16 @@ def _same_correlations(
         now, of_now = _rank_correlation(reading.values, theirs)
         if min(of_before, of_now) < ROWS_FOR_EVIDENCE:
             continue
-        # Two and a half standard errors of a difference between correlations.
-        chance = 2.5 * (1.0 - min(before * before, 0.99)) * math.sqrt(1.0 / of_before + 1.0 / of_now)
-        if abs(before - now) > chance + CORRELATIONS_APART:
+        # Fisher's transform, whose standard error does not depend on the correlation; two and a half of them.
+        chance = 2.5 * math.sqrt(1.06 / (of_before - 3) + 1.06 / (of_now - 3))
+        if abs(_fisher(before) - _fisher(now)) > chance + CORRELATIONS_APART:
             return False
         told |= abs(before) >= CORRELATED
     return told
+
+
+def _fisher(correlation: float) -> float:
+    return math.atanh(min(max(correlation, -0.9999), 0.9999))
 
 
 def _rank_correlation(one: Floats, other: Floats) -> tuple[float, int]:

@@ -65,8 +65,9 @@ def evenly(rows: int, most: int = ROWS_LOOKED_AT) -> NDArray[np.intp]:
     """Return at most ``most`` row numbers out of ``rows``, ascending: one in each of equally long stretches."""
     if rows <= most:
         return np.arange(rows)
+    bounds = np.arange(most + 1) * rows // most
     within = (np.arange(most) * _GOLDEN) % 1.0
-    return np.minimum(((np.arange(most) + within) * (rows / most)).astype(np.intp), rows - 1)
+    return bounds[:-1] + (within * np.diff(bounds)).astype(np.intp)
 
 
 def looked_at(values: Floats) -> Floats:
@@ -121,17 +122,29 @@ class Magnitudes:
     @cached_property
     def negative(self) -> float:
         """Share (0-1) of the numbers below 0."""
-        return float(self.statistics.cdf(-math.ulp(0.0))[0])
+        return self._share(self.statistics.digest.values < 0.0)
 
     @cached_property
     def zeros(self) -> float:
         """Share (0-1) of the numbers that are 0."""
-        return float(self.statistics.cdf(0.0)[0]) - self.negative
+        return self._share(self.statistics.digest.values == 0.0)
 
     @cached_property
     def middle(self) -> float:
-        """The median of the positive numbers."""
-        return float(self.statistics.quantile((1.0 + self.negative + self.zeros) / 2.0))
+        """The median of the positive numbers; 0 when there are none."""
+        # Not by the digest's own quantiles: this is asked of each feature of each batch, and need not be exact.
+        digest = self.statistics.digest
+        positive = digest.values > 0.0
+        if not positive.any():
+            return 0.0
+        values, weights = digest.values[positive], digest.weights[positive]
+        order = np.argsort(values, kind="stable")
+        ends = np.cumsum(weights[order])
+        return float(values[order][np.searchsorted(ends, ends[-1] / 2.0)])
+
+    def _share(self, which: NDArray[np.bool_]) -> float:
+        weights = self.statistics.digest.weights
+        return float(weights[which].sum() / weights.sum()) if len(weights) else 0.0
 
     @cached_property
     def decimals(self) -> int | None:
@@ -164,10 +177,10 @@ def unit_of(values: Floats, known: Magnitudes, before: float = 1.0) -> float:
     """
     some = looked_at(values)
     positive = some[some > 0.0]
-    if len(positive) < ROWS_FOR_EVIDENCE or not known.usable:
+    if len(positive) < ROWS_FOR_EVIDENCE or known.middle <= 0.0:
         return before
     ratio = float(np.median(positive)) / known.middle
-    if 1.0 / NEAR < ratio / before < NEAR:
+    if 1.0 / NEAR < ratio / before < NEAR or not known.usable:
         return before
     if abs(float((some == 0.0).mean()) - known.zeros) > SHARES_APART or float((some < 0.0).mean()) > 0.01:
         return before
