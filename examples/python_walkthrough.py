@@ -39,7 +39,7 @@ def tell(title: str, model: DynamicAnomalyDetector, rows: pd.DataFrame) -> None:
     print(f"\n{title}")
     print(f"  {flagged.mean():.1%} of the rows flagged; {(flagged & frauds).sum()} of {frauds.sum()} frauds caught")
     for column in result.report.columns:
-        if column.status in {"new", "missing", "retyped"}:
+        if column.status in {"new", "missing", "retyped", "renamed", "rescaled"}:
             print(f"  {column.name}: {column.status}. {column.action}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from detector.api.kinds import Fields
 from detector.api.payloads import Record
+from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.service.workspace import Champion
@@ -38,6 +39,7 @@ def predictions(
     timestamp = now()
     new = frozenset(result.report.new)
     scored_by = [frozenset(signature) for signature in result.signatures]
+    named = came_as(result.report)
     found = [
         {
             "is_anomaly": label == -1,
@@ -47,7 +49,7 @@ def predictions(
             "cutoff": result.cutoff,
             "model_version": champion.version,
             "new_features": [name for name in row if name in new] if new else [],
-            "missing_features": _missing(row, fields, scored_by[signature]),
+            "missing_features": _missing(row, fields, scored_by[signature], named),
             "timestamp": timestamp,
         }
         for row, label, score, severity, signature in zip(
@@ -65,9 +67,19 @@ def predictions(
     return found
 
 
-def _missing(row: Record, fields: Fields, scored_by: frozenset[str]) -> list[str]:
+def came_as(report: AlignmentReport) -> dict[str, str]:
+    """Return the learned fields that came under another name, and that name."""
+    return {column.name: column.came_as for column in report.columns if column.came_as is not None}
+
+
+def rescaled(report: AlignmentReport) -> dict[str, float]:
+    """Return the learned fields that came in another unit, and what their values were divided by."""
+    return {column.name: column.factor for column in report.columns if column.factor != 1.0}
+
+
+def _missing(row: Record, fields: Fields, scored_by: frozenset[str], named: Mapping[str, str]) -> list[str]:
     if fields.names <= row.keys() and None not in row.values():
         return []
-    absent = [name for name in fields.learned if row.get(name) is None]
+    absent = [name for name in fields.learned if row.get(named.get(name, name)) is None]
     # A field that was absent now and then in training is scored as having no value: it is not missing.
     return [name for name in absent if name not in fields.absence_learned or name not in scored_by]

@@ -85,6 +85,12 @@ class PredictionDocument(_Document):
     )
     missing_features: list[str] = Field(description="Learned fields that the transaction lacks; scored without them.")
     timestamp: datetime
+    renamed_features: dict[str, str] | None = Field(
+        None, description="Learned fields that came under another name that an update has met, with that name."
+    )
+    rescaled_features: dict[str, float] | None = Field(
+        None, description="Learned fields in another unit that an update has met: what their values were divided by."
+    )
     reasons: list[ReasonDocument] | None = Field(None, description="Present when asked for with `explain=true`.")
 
 
@@ -95,6 +101,12 @@ class BatchDocument(_Document):
     total_transactions: int
     anomalies_detected: int
     retyped_features: list[str] = Field(description="Fields that hold another type of value than learned.")
+    renamed_features: dict[str, str] = Field(
+        description="Learned fields that came under another name, with that name; their values were used."
+    )
+    rescaled_features: dict[str, float] = Field(
+        description="Learned fields that came in another unit: what their values were divided by before scoring."
+    )
     model_version: int
     timestamp: datetime
 

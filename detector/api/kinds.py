@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from detector.api.payloads import Record
@@ -16,11 +16,16 @@ _NOT_NUMBERS = frozenset({str, bool})
 
 @dataclass(frozen=True)
 class Fields:
-    """The learned fields of a schema: all, those that hold numbers, and those whose absence is a value like others."""
+    """The learned fields of a schema: all, those that hold numbers, and those whose absence is a value like others.
+
+    ``numeric`` holds the other names of fields as well, and no flags, which may be sent as 0 and 1, true and false, or
+    yes and no. ``aliases`` are the fields that have other names.
+    """
 
     learned: tuple[str, ...]
     numeric: tuple[str, ...]
     absence_learned: frozenset[str]
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -41,8 +46,14 @@ class FieldsMemo:
             learned = schema.learned
             fields = Fields(
                 tuple(feature.name for feature in learned),
-                tuple(feature.name for feature in learned if feature.kind == "numeric"),
+                tuple(
+                    name
+                    for feature in learned
+                    if feature.kind == "numeric" and not feature.flag
+                    for name in (feature.name, *feature.aliases)
+                ),
                 frozenset(feature.name for feature in learned if feature.absence_is_state),
+                {feature.name: feature.aliases for feature in learned if feature.aliases},
             )
             self._last = (schema, fields)
         return fields
@@ -96,7 +107,9 @@ def refuse_empty(rows: Sequence[Record], fields: Fields) -> None:
 
 
 def _says_something(row: Record, fields: Fields) -> bool:
-    return any(row.get(name) is not None or (name in fields.absence_learned and name in row) for name in fields.learned)
+    if any(row.get(name) is not None or (name in fields.absence_learned and name in row) for name in fields.learned):
+        return True
+    return any(row.get(alias) is not None for aliases in fields.aliases.values() for alias in aliases)
 
 
 def _is_retyped(values: list[str | float | int | bool | None]) -> bool:

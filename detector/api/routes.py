@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from detector.api import payloads
-from detector.api.answers import json_response, now, predictions
+from detector.api.answers import came_as, json_response, now, predictions, rescaled
 from detector.api.documents import TrainOptions
 from detector.api.kinds import Fields, FieldsMemo, refuse_empty, refuse_wrong_kinds
 from detector.api.parameters import read_flag, read_query, read_train_options
@@ -131,6 +131,8 @@ class Endpoints:
         champion, result, explanation = score_rows(self.workspace, row, explain=explain)
         no_unreadable(result.report)
         verdict = predictions(champion, fields, (row,), result, explanation)[0]
+        changed = {"renamed_features": came_as(result.report), "rescaled_features": rescaled(result.report)}
+        verdict |= {name: found for name, found in changed.items() if found}
         return json_response({"reasons": None} | verdict if explain else verdict)
 
     def _checked(self, rows: Sequence[payloads.Record]) -> Fields:
@@ -147,11 +149,14 @@ class Endpoints:
             raise InputError(message, (Problem("too_many_rows", message, row=MOST_EXPLAINED + 1),))
         found: list[dict[str, Any]] = []
         retyped: tuple[str, ...] = ()
+        renamed: dict[str, str] = {}
+        converted: dict[str, float] = {}
         if rows:
             fields = self._checked(rows)
             champion, result, explanation = score_rows(self.workspace, rows, explain=explain)
             no_unreadable(result.report)
             retyped = result.report.retyped
+            renamed, converted = came_as(result.report), rescaled(result.report)
             found = predictions(champion, fields, rows, result, explanation)
         return json_response(
             {
@@ -159,6 +164,8 @@ class Endpoints:
                 "total_transactions": len(found),
                 "anomalies_detected": sum(verdict["is_anomaly"] for verdict in found),
                 "retyped_features": retyped,
+                "renamed_features": renamed,
+                "rescaled_features": converted,
                 "model_version": champion.version,
                 "timestamp": now(),
             }

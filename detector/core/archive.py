@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from detector.errors import ModelFileError, excerpt
 
 FORMAT = "dynamic-anomaly-detector"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 #: Larger files are refused before they are parsed.
 LARGEST_FILE = 2 * 1024**3
 #: Pickle protocol; fixed, since the bytes must be reproducible.

@@ -80,7 +80,7 @@ def explain(known: Fitted, frame: pd.DataFrame) -> Explanation:
     gap = np.abs(base + values.sum(axis=1) - output).max(initial=0.0)
     if gap > TOLERANCE:
         raise ArithmeticError(f"the explanation misses the output by {gap:.2g}")
-    reasons = reasons_for(known, frame, values)
+    reasons = reasons_for(known, frame, values, aligned.report.ways)
     return Explanation(tuple(feature.name for feature in learned), values, base, output, UNIT, reasons)
 
 

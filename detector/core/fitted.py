@@ -10,13 +10,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.core import generations
 from detector.core import sample as sampling
-from detector.core.alignment import Aligner, is_retyped
+from detector.core.alignment import Aligner
 from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
 from detector.core.fading import HalfLife, elapsed_between, later_of, latest_of, seconds_in, time_feature
 from detector.core.forest import Encoded
 from detector.core.inference import Finding, finding_for, infer
+from detector.core.intake import Known, is_flag, take_in
 from detector.core.later import pd
+from detector.core.matching import Matcher
 from detector.core.missing import absence_is_state, column_is_missing
 from detector.core.reading import Reading, read_column
 from detector.core.sample import Sample
@@ -94,9 +97,14 @@ class Fitted:
         return other
 
     @cached_property
+    def matcher(self) -> Matcher:
+        """Finds the columns of the features, whatever they are called."""
+        return Matcher(self.schema, self.statistics, self.sample)
+
+    @cached_property
     def aligner(self) -> Aligner:
         """Brings batches into the model's columns."""
-        return Aligner(self.schema, self.statistics, lambda: self.importance)
+        return Aligner(self.matcher, lambda: self.importance)
 
 
 def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fitted:
@@ -125,6 +133,7 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
             readings[name] = reading
             statistics[name] = reading.tracked_by(FeatureStatistics.empty(finding.kind), 1.0)
             feature = replace(_with_columns(feature, reading, statistics[name], schema, settings), status="learned")
+            feature = replace(feature, flag=is_flag(statistics[name]))
         features.append(feature)
         schema = schema.with_features([feature])
     if not schema.learned:
@@ -172,11 +181,10 @@ def update(
     seconds = seconds_in(frame, time_feature(known.schema, roles))
     now = latest_of(seconds)
     fade = settings.fading.fade(len(frame), elapsed_between(known.sample.latest, now))
-    statistics = dict(known.statistics)
-    schema = known.schema
+    schema, statistics = generations.with_names(known.matcher, frame, known.statistics)
     readings: dict[str, Reading] = {}
     for name in sorted(frame.columns):
-        feature = schema.by_name.get(name)
+        feature = schema.feature_of(name, frame.columns)
         if feature is None or _is_open(feature, roles):
             feature = _new_feature(name, frame[name], feature, roles, schema, known.sample.seen)
             schema = schema.with_features([feature])
@@ -185,16 +193,27 @@ def update(
                 del statistics[name]
         if feature.role not in SCORED_ROLES:
             continue
-        reading = read_column(frame[name], feature.kind)
-        before = statistics.get(name, FeatureStatistics.empty(feature.kind))
-        if is_retyped(reading) or column_is_missing(reading.absent, before):
+        before = statistics.get(feature.name, FeatureStatistics.empty(feature.kind))
+        intake = take_in(name, frame[name], Known(feature, before))
+        if column_is_missing(intake.reading.absent, before):
             continue
-        readings[name] = reading
-        statistics[name] = reading.tracked_by(before, fade)
+        if intake.retyped:
+            finding = _find(feature.name, generations.as_found(frame[name], intake), roles, list(schema))
+            other = generations.beside(schema, feature, finding, known.sample.seen)
+            if other is None:
+                continue
+            feature, before = other, statistics.get(other.name, FeatureStatistics.empty(other.kind))
+            intake = take_in(name, frame[name], Known(feature, before))
+            if intake.retyped:
+                continue
+        readings[feature.name] = intake.reading
+        tracked = statistics[feature.name] = intake.reading.tracked_by(before, fade)
         if not feature.parts:
-            feature = _with_columns(feature, reading, statistics[name], schema, settings)
-        is_state = absence_is_state(statistics[name], came_later=feature.since > 0)
-        schema = schema.with_features([replace(feature, absence_is_state=is_state)])
+            feature = _with_columns(feature, intake.reading, tracked, schema, settings)
+        state = absence_is_state(tracked, came_later=feature.since > 0)
+        schema = schema.with_features(
+            [replace(feature, absence_is_state=state, flag=is_flag(tracked), factor=intake.way.factor)]
+        )
 
     if not readings:
         raise InputError("None of the columns in these rows can be learned from; the model stays as it was.")
@@ -215,7 +234,12 @@ def update(
     else:
         sample = resample(old, batch)
     sample = replace(sample, latest=later_of(sample.latest, now))
-    return Fitted(schema.with_features(_restated(schema, sample)), statistics, sample)
+    schema = schema.with_features(_restated(schema, sample))
+    if any(feature.stands_by_for for feature in schema):
+        recorded = _recorded(sample.rows).tolist()
+        rows = {feature.name: recorded[feature.first_column] for feature in schema.encoded}
+        schema, statistics = generations.settled(schema, statistics, rows, readings, ROWS_TO_LEARN)
+    return Fitted(schema, statistics, sample)
 
 
 def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:
@@ -274,6 +298,8 @@ def _restated(schema: Schema, sample: Sample) -> list[Feature]:
     calibrated = _recorded(sample.rows[sample.calibration])
     gone = []
     for feature in schema.encoded:
+        if feature.stands_by_for:
+            continue
         rows = int(recorded[feature.first_column])
         share = calibrated[feature.first_column] / len(sample.calibration)
         if feature.status == "learned" and share < RETIRED_SHARE and rows < ROWS_TO_LEARN:

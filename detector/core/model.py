@@ -30,6 +30,8 @@ from detector.errors import InputError, ModelFileError, NotTrainedError
 
 #: Rows of observed columns that may wait to be counted.
 _ROWS_WAITING = 256
+#: What is told of a feature.
+_TOLD = ("name", "kind", "role", "status", "reason", "since", "factor")
 
 
 class DynamicAnomalyDetector(OutlierEstimator):
@@ -220,7 +222,9 @@ class DynamicAnomalyDetector(OutlierEstimator):
 
     # Scoring
 
-    def score(self, rows: Rows, y: Any = None, *, cutoff: float | None = None) -> ScoreResult:
+    def score(
+        self, rows: Rows, y: Any = None, *, cutoff: float | None = None, after: AlignmentReport | None = None
+    ) -> ScoreResult:
         """Return labels, scores, severities and the alignment report; nothing is changed.
 
         Parameters
@@ -228,6 +232,8 @@ class DynamicAnomalyDetector(OutlierEstimator):
         rows : n rows, with or without the columns of training.
         y : ignored.
         cutoff : 0-100, the severity above which a row is flagged; by default 100 (1 - contamination).
+        after : the report on the pieces before, where a file is scored in pieces. Names and units that were recognised
+            there hold where this piece is too short to say otherwise.
 
         Raises
         ------
@@ -243,7 +249,7 @@ class DynamicAnomalyDetector(OutlierEstimator):
         if isinstance(rows, Mapping) and not holds_columns(rows):
             return self._records.score(rows, limit)
         self._check_width(rows)
-        return score_frame(known, as_frame(rows), limit)
+        return score_frame(known, as_frame(rows), limit, after)
 
     @overload
     def predict(self, rows: Rows, return_scores: Literal[False] = False) -> NDArray[np.int64]: ...
@@ -282,9 +288,12 @@ class DynamicAnomalyDetector(OutlierEstimator):
             if unknown or sum(map(len, self._waiting)) >= _ROWS_WAITING:
                 self._count_waiting()
 
-    def alignment(self, rows: Rows) -> AlignmentReport:
-        """Return what scoring these rows would meet, column by column, and what would be done about it."""
-        return self._fitted().aligner.align(as_frame(rows)).report
+    def alignment(self, rows: Rows, after: AlignmentReport | None = None) -> AlignmentReport:
+        """Return what scoring these rows would meet, column by column, and what would be done about it.
+
+        ``after`` is the report on the pieces before, where a file comes in pieces; see :meth:`score`.
+        """
+        return self._fitted().aligner.align(as_frame(rows), after).report
 
     def explain(self, rows: Rows) -> Explanation:
         """Return SHAP values in source columns, positive for more anomalous, with reasons in words.
@@ -316,7 +325,8 @@ class DynamicAnomalyDetector(OutlierEstimator):
     @property
     def known_features(self) -> tuple[str, ...]:
         """Names of the features that take part in scores or wait to be learned."""
-        return tuple(feature.name for feature in self.schema_ if feature.status in ("learned", "observed"))
+        shown = ("learned", "observed")
+        return tuple(feature.name for feature in self.schema_ if feature.status in shown and not feature.stands_by_for)
 
     @property
     def feature_stats(self) -> dict[str, dict[str, Any]]:
@@ -349,7 +359,7 @@ class DynamicAnomalyDetector(OutlierEstimator):
                 "num_features": len(features), "features": features, "cutoff": self.cutoff,
                 "rows_seen": known.sample.seen, "updates": known.sample.updates, "half_life": self.half_life,
                 "schema": [
-                    {key: getattr(feature, key) for key in ("name", "kind", "role", "status", "reason", "since")}
+                    {key: getattr(feature, key) for key in _TOLD} | {"aliases": list(feature.aliases)}
                     for feature in known.schema
                 ],
             }  # fmt: skip

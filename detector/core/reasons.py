@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detector.core.fitted import Fitted
 from detector.core.forest import Floats
+from detector.core.intake import Way, read_again
 from detector.core.later import pd, types
-from detector.core.reading import Reading, read_column
+from detector.core.reading import Reading
 from detector.core.schema import Feature
 from detector.core.statistics import FeatureStatistics
 from detector.core.wording import share_text, time_text, value_text
@@ -33,7 +34,7 @@ class Reason:
     Parameters
     ----------
     feature : the source column.
-    value : as the row has it.
+    value : as the row has it; the sentence tells it in the unit and the spelling of training.
     contribution : in :data:`UNIT`; positive makes the row more anomalous.
     usual : what is usual for the column, in words.
     sentence : the reason in words.
@@ -46,13 +47,16 @@ class Reason:
     sentence: str
 
 
-def reasons_for(known: Fitted, frame: pd.DataFrame, values: Floats) -> tuple[tuple[Reason, ...], ...]:
+def reasons_for(
+    known: Fitted, frame: pd.DataFrame, values: Floats, ways: Mapping[str, Way]
+) -> tuple[tuple[Reason, ...], ...]:
     """Return, for each row, its strongest reasons to be anomalous, strongest first.
 
     Parameters
     ----------
     frame : n rows as they came.
     values : (n, features) what each learned feature contributes.
+    ways : how each feature that came was read, by its name.
     """
     listed = np.argsort(-values, axis=1, kind="stable")[:, :REASONS]
     said: dict[int, dict[int, Reason]] = {}
@@ -60,7 +64,9 @@ def reasons_for(known: Fitted, frame: pd.DataFrame, values: Floats) -> tuple[tup
         rows = np.flatnonzero(((listed == place) & (np.take_along_axis(values, listed, axis=1) > 0.0)).any(axis=1))
         if len(rows):
             contributions = values[rows, place].tolist()
-            said[place] = dict(zip(rows.tolist(), _of_column(known, feature, frame, rows, contributions), strict=True))
+            way = ways[feature.name]
+            told = _of_column(known, feature, frame[way.column].iloc[rows], way, contributions)
+            said[place] = dict(zip(rows.tolist(), told, strict=True))
     return tuple(
         tuple(said[place][row] for place in places if row in said.get(place, {}))
         for row, places in enumerate(listed.tolist())
@@ -68,12 +74,11 @@ def reasons_for(known: Fitted, frame: pd.DataFrame, values: Floats) -> tuple[tup
 
 
 def _of_column(
-    known: Fitted, feature: Feature, frame: pd.DataFrame, rows: NDArray[np.intp], contributions: list[float]
+    known: Fitted, feature: Feature, column: pd.Series, way: Way, contributions: list[float]
 ) -> list[Reason]:
-    column = frame[feature.name].iloc[rows]
     statistics = known.statistics[feature.name]
     usual = usual_text(feature, statistics)
-    told = _told(read_column(column, feature.kind), statistics)
+    told = _told(read_again(column, way, known.matcher.known[feature.name]), statistics)
     return [
         Reason(feature.name, _shown(value), contribution, usual, f"{feature.name} {words}; {usual}.")
         for value, words, contribution in zip(column, told, contributions, strict=True)

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from detector.core.intake import Way
 from detector.errors import PROBLEMS_SHOWN
 
-ColumnStatus = Literal["matched", "new", "missing", "retyped", "partly missing", "left out"]
-_GRAVEST_FIRST = ("missing", "retyped", "partly missing", "new", "left out", "matched")
+ColumnStatus = Literal["matched", "new", "missing", "retyped", "renamed", "rescaled", "partly missing", "left out"]
+_GRAVEST_FIRST = ("missing", "retyped", "renamed", "rescaled", "partly missing", "new", "left out", "matched")
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,17 @@ class ColumnFinding:
 
     Parameters
     ----------
-    name : as the user's files call it.
-    status : matched, new, missing, retyped, partly missing (some rows have no value), or left out.
+    name : as the user's files called it when it was learned.
+    status : matched, new, missing, retyped, renamed, rescaled (came in another unit, and was converted), partly missing
+        (some rows have no value), or left out.
     kind, kind_found : the kind the model knows, and the kind that arrived.
     rows_affected : how many rows this concerns.
     action : a sentence that says what the detector did.
     default : what stands in for a missing value in displays; it never enters a score.
     nearest : for a missing column, the unknown column whose name is most like it.
+    came_as : for a renamed column, the name that it came under.
+    factor : for a rescaled column, what its values were divided by; else 1.
+    expected : an update has met this other name or unit before, and the model expects it.
     """
 
     name: str
@@ -44,6 +49,9 @@ class ColumnFinding:
     action: str
     default: float | str | None = None
     nearest: str | None = None
+    came_as: str | None = None
+    factor: float = 1.0
+    expected: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class AlignmentReport:
     unreadable : the first 100 values, by row, that could not be read; those rows are scored without the feature.
     unreadable_total : how many there are.
     importance_carried : share (0-1) of the model's feature importance that the batch carries.
+    ways : how each feature was read, by its name: what the next piece of the same file goes by where it is too short to
+        show names and units itself.
     """
 
     rows: int
@@ -66,6 +76,7 @@ class AlignmentReport:
     unreadable: tuple[CellProblem, ...] = ()
     unreadable_total: int = 0
     importance_carried: float = 1.0
+    ways: Mapping[str, Way] = field(default_factory=dict, repr=False, compare=False)
 
     def _named(self, status: str) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if column.status == status)
@@ -86,6 +97,16 @@ class AlignmentReport:
         return self._named("retyped")
 
     @property
+    def renamed(self) -> tuple[str, ...]:
+        """Names of features that arrived under another name."""
+        return self._named("renamed")
+
+    @property
+    def rescaled(self) -> tuple[str, ...]:
+        """Names of features that arrived in another unit, and were converted."""
+        return self._named("rescaled")
+
+    @property
     def partly_missing(self) -> tuple[str, ...]:
         """Names of features that some rows lack."""
         return self._named("partly missing")
@@ -93,7 +114,8 @@ class AlignmentReport:
     @property
     def matches(self) -> bool:
         """Whether every column is as the model knows it."""
-        return not self.unreadable_total and all(column.status in ("matched", "left out") for column in self.columns)
+        known = ("matched", "left out")
+        return not self.unreadable_total and all(column.status in known or column.expected for column in self.columns)
 
     def merged(self, other: AlignmentReport) -> AlignmentReport:
         """Return the report on both batches; ``other`` comes behind this one."""
@@ -113,13 +135,17 @@ class AlignmentReport:
             unreadable=(self.unreadable + moved)[:PROBLEMS_SHOWN],
             unreadable_total=self.unreadable_total + other.unreadable_total,
             importance_carried=min(self.importance_carried, other.importance_carried),
+            ways={**self.ways, **other.ways},
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
-        return asdict(self) | {
+        told = asdict(replace(self, ways={}))
+        del told["ways"]
+        return told | {
             "unseen": dict(self.unseen), "new": list(self.new), "missing": list(self.missing),
-            "retyped": list(self.retyped), "partly_missing": list(self.partly_missing), "matches": self.matches,
+            "retyped": list(self.retyped), "renamed": list(self.renamed), "rescaled": list(self.rescaled),
+            "partly_missing": list(self.partly_missing), "matches": self.matches,
         }  # fmt: skip
 
 

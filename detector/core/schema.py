@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -46,6 +46,11 @@ class Feature:
     center, spread : numbers are encoded as (value - center) / spread; this never changes once learned.
     absence_is_state : values were missing often enough in training for the trees to have learned what that means.
     revisit : it was left out only because it held nothing to learn from; an update looks at it again.
+    flag : a numeric feature that only ever held 0 and 1.
+    factor : what its values come multiplied by since an update met them in another unit, > 0; 1 in that of training.
+    aliases : other names that updates have found its column under.
+    stands_by_for : the column that it holds another type of value of, under a name of its own: a column that changes
+        its type is learned anew beside what was known of it. Empty for the feature that the column is read as.
     """
 
     name: str
@@ -61,6 +66,10 @@ class Feature:
     spread: float = 1.0
     absence_is_state: bool = False
     revisit: bool = False
+    flag: bool = False
+    factor: float = 1.0
+    aliases: tuple[str, ...] = ()
+    stands_by_for: str = ""
 
     @property
     def columns(self) -> range:
@@ -74,7 +83,7 @@ class Feature:
 
     def to_content(self) -> dict[str, Any]:
         """Return the feature as builtins, for a model file."""
-        return asdict(self) | {"parts": list(self.parts)}
+        return asdict(self) | {"parts": list(self.parts), "aliases": list(self.aliases)}
 
 
 @dataclass(frozen=True)
@@ -93,6 +102,25 @@ class Schema:
     def by_name(self) -> Mapping[str, Feature]:
         """The features by their names."""
         return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def by_alias(self) -> Mapping[str, Feature]:
+        """The features by the other names that updates have found their columns under."""
+        return {alias: feature for feature in self.features for alias in feature.aliases}
+
+    def feature_of(self, column: str, columns: Container[str]) -> Feature | None:
+        """Return the feature that a column of a table is read as; ``None`` for one that is not known.
+
+        A column under another name gives way to one of the feature's own name, or of an earlier of its other names,
+        among the table's ``columns``.
+        """
+        feature = self.by_name.get(column)
+        if feature is not None and not feature.stands_by_for:
+            return feature
+        feature = self.by_alias.get(column)
+        if feature is None or feature.name in columns:
+            return None
+        return feature if next(alias for alias in feature.aliases if alias in columns) == column else None
 
     @cached_property
     def learned(self) -> tuple[Feature, ...]:
@@ -140,8 +168,15 @@ class Schema:
         if type(content) is not list:
             raise stored.damaged("the schema is not a list")
         features = tuple(_feature_from(item) for item in content)
-        if len({feature.name for feature in features}) != len(features):
+        names = {feature.name for feature in features}
+        if len(names) != len(features):
             raise stored.damaged("a feature occurs twice in the schema")
+        aliases = [alias for feature in features for alias in feature.aliases]
+        if len(set(aliases)) != len(aliases) or not names.isdisjoint(aliases):
+            raise stored.damaged("two features of the schema have the same name")
+        standing_by = [(feature.stands_by_for, feature.kind) for feature in features if feature.stands_by_for]
+        if len(set(standing_by)) != len(standing_by) or not names.issuperset(name for name, _ in standing_by):
+            raise stored.damaged("a feature of the schema stands by for none")
         columns = sorted(column for feature in features for column in feature.columns)
         if columns != list(range(len(columns))):
             raise stored.damaged("the encoded columns of the schema overlap or leave gaps")
@@ -149,6 +184,10 @@ class Schema:
 
 
 _FIELDS = frozenset(Feature.__dataclass_fields__)
+#: What files of the first format do not say.
+_ADDED: Mapping[str, Any] = {"flag": False, "factor": 1.0, "aliases": [], "stands_by_for": ""}
+#: No factor between two units lies beyond.
+_LARGEST_FACTOR = 1e9
 _HOUR, _WEEKDAY = ("hour sin", "hour cos"), ("weekday sin", "weekday cos")
 #: What the encoded columns of each kind may hold.
 _PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -160,14 +199,16 @@ _PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def _feature_from(content: object) -> Feature:
-    found = stored.fields(content, _FIELDS, "a feature")
-    texts = ("name", "kind", "role", "status", "reason")
-    flags = ("logarithmic", "absence_is_state", "revisit")
-    parts = found["parts"]
+    found = stored.fields({**_ADDED, **content} if isinstance(content, dict) else content, _FIELDS, "a feature")
+    texts = ("name", "kind", "role", "status", "reason", "stands_by_for")
+    flags = ("logarithmic", "absence_is_state", "revisit", "flag")
+    parts, aliases = found["parts"], found["aliases"]
     if any(type(found[key]) is not str for key in texts) or any(type(found[key]) is not bool for key in flags):
         raise stored.damaged("a feature has a field of the wrong type")
     if type(parts) is not list or any(type(part) is not str for part in parts):
         raise stored.damaged("the parts of a feature are not texts")
+    if type(aliases) is not list or any(type(alias) is not str for alias in aliases):
+        raise stored.damaged("the other names of a feature are not texts")
     if found["kind"] not in KINDS or found["role"] not in ROLES or found["status"] not in STATUSES:
         raise stored.damaged("a feature has an unknown kind, role or status")
     if parts and tuple(parts) not in _PARTS[found["kind"]]:
@@ -179,7 +220,11 @@ def _feature_from(content: object) -> Feature:
     stored.whole_number(found, "since")
     if not math.isfinite(stored.number(found, "center")) or not stored.number(found, "spread") > 0.0:
         raise stored.damaged("a feature has no usable scale")
-    return Feature(**(dict(found) | {"parts": tuple(parts)}))
+    if not 1.0 / _LARGEST_FACTOR <= stored.number(found, "factor") <= _LARGEST_FACTOR:
+        raise stored.damaged("a feature has no usable factor")
+    if found["stands_by_for"] and (found["status"] == "learned" or not parts):
+        raise stored.damaged("a feature that stands by is learned, or has no columns")
+    return Feature(**(dict(found) | {"parts": tuple(parts), "aliases": tuple(aliases)}))
 
 
 def hash_of(text: str) -> int:

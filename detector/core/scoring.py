@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from detector.core import kernels
 from detector.core.alignment import Aligned, AlignmentReport, CellProblem, ColumnFinding, no_known_columns
-from detector.core.encoding import MODES, CategoryCodes
+from detector.core.encoding import MODES
 from detector.core.fitted import Fitted
 from detector.core.forest import Floats, score_from_path
 from detector.core.frames import as_frame
 from detector.core.inference import infer_kind
+from detector.core.intake import Way
 from detector.core.later import pd
 from detector.core.missing import find_holes, hole_levels
 from detector.core.reading import read_value
+from detector.core.renames import Match
+from detector.core.resemblance import in_known_unit
 from detector.core.schema import Feature
 from detector.core.statistics import Kind
 from detector.errors import excerpt
@@ -98,9 +101,14 @@ def paths_of(fitted: Fitted, aligned: Aligned) -> tuple[Floats, Floats, tuple[tu
     return paths, severities, tuple(signatures), which
 
 
-def score_frame(fitted: Fitted, frame: pd.DataFrame, cutoff: float) -> ScoreResult:
-    """Return what the detector says of a frame's rows; flags rows whose severity is above ``cutoff`` (0-100)."""
-    aligned = fitted.aligner.align(frame)
+def score_frame(
+    fitted: Fitted, frame: pd.DataFrame, cutoff: float, after: AlignmentReport | None = None
+) -> ScoreResult:
+    """Return what the detector says of a frame's rows; flags rows whose severity is above ``cutoff`` (0-100).
+
+    ``after`` is the report on the pieces before, see :meth:`detector.core.alignment.Aligner.align`.
+    """
+    aligned = fitted.aligner.align(frame, after)
     paths, severities, signatures, which = paths_of(fitted, aligned)
     labels = np.where(severities > cutoff, -1, 1).astype(np.int64)
     return ScoreResult(
@@ -110,11 +118,15 @@ def score_frame(fitted: Fitted, frame: pd.DataFrame, cutoff: float) -> ScoreResu
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What a set of keys means: the findings when every value is fine, and which features are missing."""
+    """What a set of keys means: the findings when every value is fine, and which features are missing.
+
+    ``plan`` holds, for each feature that has a key: its place, the key, and how its value is read and encoded.
+    """
 
     findings: tuple[ColumnFinding, ...]
     missing: tuple[int, ...]
     importance: float
+    plan: tuple[tuple[Any, ...], ...]
 
 
 class RecordScorer:
@@ -125,7 +137,8 @@ class RecordScorer:
 
     def __init__(self, fitted: Fitted) -> None:
         self._fitted = fitted
-        schema = fitted.schema
+        schema, aligner = fitted.schema, fitted.aligner
+        self._known = [aligner.matcher.known[feature.name] for feature in schema.learned]
         width = schema.width
         self._modes = np.full(width, kernels.AS_IS, np.int64)
         self._centers, self._spreads = np.zeros(width), np.ones(width)
@@ -156,11 +169,14 @@ class RecordScorer:
         unusual: dict[str, ColumnFinding] = {}
         unseen: dict[str, int] = {}
         bad: list[CellProblem] = []
-        for place, (name, kind, start, stop, feature, codes) in enumerate(self._plan):
-            if name not in record:
-                continue
+        for place, name, kind, start, stop, known_as, codes in known.plan:
             raw = record[name]
             value, readable = read_value(raw, kind)
+            feature = known_as.feature
+            flag = False
+            if not readable and feature.flag:
+                value, readable = read_value(raw, "boolean")
+                flag = readable
             if value is None:
                 if readable and feature.absence_is_state:
                     values[start:stop] = [-np.inf] * (stop - start)
@@ -168,17 +184,25 @@ class RecordScorer:
                     missing.append(place)
                 if not readable:
                     bad.append(CellProblem(0, name, excerpt(raw)))
-                unusual[name] = self._arrived(feature, raw, readable, absent=True)
+                unusual[feature.name] = self._arrived(feature, name, raw, readable, absent=True)
             elif codes is not None:
                 category = str(value)
                 if category not in codes.rarity:
-                    unseen[name] = 1
+                    spelled = known_as.spelled(category)
+                    if spelled != category:
+                        unusual[feature.name] = self._arrived(feature, name, raw, readable, absent=False, flag=True)
+                    else:
+                        unseen[feature.name] = 1
+                    category = spelled
                 values[start:stop] = codes.parts(category, feature.parts)
             else:
-                values[start:stop] = [float(value)] * (stop - start)
+                number = float(value)
+                if feature.factor != 1.0:
+                    number = float(in_known_unit(np.array([number]), feature.factor)[0])
+                values[start:stop] = [number] * (stop - start)
                 if type(raw) is str and kind != "datetime":
-                    unusual[name] = self._arrived(feature, raw, readable, absent=False)
-        if len(missing) == len(self._plan):
+                    unusual[feature.name] = self._arrived(feature, name, raw, readable, absent=False, flag=flag)
+        if len(missing) == len(self._names):
             return self._score_as_frame(record, cutoff)
         signature = self._fitted.everything
         if known.missing:
@@ -208,22 +232,16 @@ class RecordScorer:
         )  # fmt: skip
 
     @cached_property
-    def _plan(self) -> list[tuple[str, Kind, int, int, Feature, CategoryCodes | None]]:
-        """Each learned feature's name, kind, first column, last column and one, itself, and its categories."""
-        codes = self._fitted.aligner.codes
-        return [
-            (feature.name, feature.kind, feature.columns.start, feature.columns.stop, feature, codes.get(feature.name))
-            for feature in self._fitted.schema.learned
-        ]
-
-    @cached_property
     def _all_names(self) -> tuple[str, ...]:
         return tuple(self._names)
 
-    def _arrived(self, feature: Feature, raw: Any, readable: bool, *, absent: bool) -> ColumnFinding:
+    def _arrived(
+        self, feature: Feature, name: str, raw: Any, readable: bool, *, absent: bool, flag: bool = False
+    ) -> ColumnFinding:
         found: Kind = infer_kind(pd.Series([raw], dtype=object))
         present = 0 if absent and readable else 1
-        return self._fitted.aligner.arrived(feature, found, present, 1 - present, 0 if readable else 1)
+        way = Way(name, feature.factor, flag)
+        return self._fitted.aligner.found(feature, Match(name, ""), way, found, present, 1 - present, not readable)
 
     def _score_as_frame(self, record: Mapping[str, Any], cutoff: float) -> ScoreResult:
         return replace(score_frame(self._fitted, as_frame([record]), cutoff), index=None)
@@ -231,18 +249,29 @@ class RecordScorer:
     def _remembered(self, keys: tuple[str, ...]) -> _Known:
         aligner, learned = self._fitted.aligner, self._fitted.schema.learned
         given = set(keys)
-        unknown = aligner.unknown(keys)
-        findings = [
-            aligner.arrived(feature, feature.kind, 1, 0, 0)
-            if feature.name in given
-            else aligner.missing(feature, 1, unknown)
+        named = {
+            feature.name: next((name for name in (feature.name, *feature.aliases) if name in given), None)
             for feature in learned
-        ]
-        carried = np.array([feature.name in given for feature in learned])
+        }
+        used = set(named.values())
+        unknown = [name for name in aligner.unknown(keys) if name not in used]
+        findings, plan = [], []
+        for place, known_as in enumerate(self._known):
+            feature, name = known_as.feature, named[known_as.feature.name]
+            if name is None:
+                findings.append(aligner.missing(feature, 1, unknown))
+                continue
+            way = Way(name, feature.factor)
+            findings.append(aligner.found(feature, Match(name, ""), way, feature.kind, 1, 0, 0))
+            columns = feature.columns
+            codes = aligner.codes.get(feature.name)
+            plan.append((place, name, feature.kind, columns.start, columns.stop, known_as, codes))
+        carried = np.array([named[feature.name] is not None for feature in learned])
         known = _Known(
-            (*findings, *aligner.others(keys, 1)),
+            (*findings, *aligner.others([name for name in keys if name not in used], 1)),
             tuple(place for place, has in enumerate(carried.tolist()) if not has),
             aligner.carries(carried),
+            tuple(plan),
         )
         if len(self._key_sets) >= KEY_SETS_KEPT:
             self._key_sets.clear()

@@ -50,4 +50,4 @@ def _kurtosis(values: Floats) -> Floats:
     variance = squares.sum(axis=0) / count
     fourth = (squares * squares).sum(axis=0) / count
     kurtosis = np.divide(fourth, variance * variance, out=np.ones(len(count)), where=variance > 0.0)
-    return np.clip(kurtosis, 1.0, MOST_KURTOSIS)
+    return np.asarray(np.clip(kurtosis, 1.0, MOST_KURTOSIS))

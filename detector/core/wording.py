@@ -6,7 +6,11 @@ import math
 from datetime import UTC, datetime, timedelta
 
 from detector.core.statistics import FeatureStatistics
+from detector.errors import excerpt
 
+#: What a column of each kind holds, and one of its values.
+AS_KIND = {"numeric": "numbers", "categorical": "text", "boolean": "yes or no", "datetime": "times"}
+ONE_OF_KIND = {"numeric": "a number", "categorical": "a text", "boolean": "a yes or no", "datetime": "a time"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -35,6 +39,30 @@ def value_text(value: object) -> str:
     if abs(value) >= 999.95:
         return f"{value:,.0f}"
     return f"{value:.4g}"
+
+
+def alias_text(came_as: str, name: str, because: str) -> str:
+    """Return what is said of a column that came under another name; without ``because`` an update has met it before."""
+    shown, known = excerpt(came_as), excerpt(name)
+    if not because:
+        return f"It came as {shown!r}, its other name since an update, and is read as {known!r}."
+    return f"It came as {shown!r}, and is read as {known!r}: {because}."
+
+
+def unit_text(factor: float, expected: float, money: bool) -> str:
+    """Return what is said of numbers that are divided by ``factor`` where the model expects ``expected``."""
+    done = f"they are divided by {value_text(factor)}" if factor > 1.0 else "they are used as they are"
+    if factor < 1.0:
+        done = f"they are multiplied by {value_text(1.0 / factor)}"
+    times = f"{value_text(factor)} times those" if factor > 1.0 else f"one in {value_text(1.0 / factor)} of those"
+    if factor == 1.0:
+        return f"Its values are in the unit of training again, which an update had found changed: {done}."
+    if factor == expected:
+        return f"Its values come in the unit that an update has met, {times} of training: {done}."
+    why = "as if its unit had changed"
+    if money and factor in (100.0, 0.01):
+        why = "as if units had become cents" if factor > 1.0 else "as if cents had become units"
+    return f"Its values are {times} of training, {why}: {done}."
 
 
 def share_text(share: float) -> str:

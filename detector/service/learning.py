@@ -40,7 +40,7 @@ def learn_table(
     """
     detector, report, rows = as_registered(ws, champion), None, 0
     for batch in told_batches(table, ws.settings.batch_rows, progress, f"Learning from {table.name}"):
-        found = champion.detector.alignment(batch)
+        found = champion.detector.alignment(batch, report)
         if report is None:
             require_known(found, ws.settings.min_importance)
         report = found if report is None else report.merged(found)

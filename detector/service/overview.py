@@ -153,7 +153,8 @@ def _drift(report: Any, histogram: Histogram) -> Drift:
 
 
 def _drifted(report: Any) -> int:
-    return sum(len(report.get(kind, ())) for kind in ("new", "missing", "retyped"))
+    expected = sum(bool(column.get("expected")) for column in report.get("columns", ()))
+    return sum(len(report.get(kind, ())) for kind in ("new", "missing", "retyped", "renamed", "rescaled")) - expected
 
 
 def _newest_of_each_file(runs: tuple[Run, ...]) -> list[Run]:

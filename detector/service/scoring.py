@@ -209,6 +209,8 @@ def _judged(
             (report.new, "new"),
             (report.missing, "missing"),
             (report.retyped, "of another type"),
+            (report.renamed, "renamed"),
+            (report.rescaled, "in another unit"),
             (report.partly_missing, "with gaps"),
         )
         if names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from detector.core.model import DynamicAnomalyDetector
+from detector.core.schema import Feature
 from detector.errors import NotFoundError
 from detector.files import UNLIMITED, Limits, ReadOptions, Table, open_table
 from detector.service.progress import Progress, no_progress
@@ -38,14 +39,12 @@ class Source:
         """Return how the file is read, with what a model knows about its columns."""
         if detector is None:
             return self.options
-        features = tuple(detector.schema_)
+        features = tuple(feature for feature in detector.schema_ if not feature.stands_by_for)
         return replace(
             self.options,
-            expected_columns=tuple(feature.name for feature in features),
-            text_columns=tuple(feature.name for feature in features if feature.kind == "categorical"),
-            numeric_columns=tuple(
-                feature.name for feature in features if feature.kind == "numeric" and feature.takes_part
-            ),
+            expected_columns=_names(features),
+            text_columns=_names(feature for feature in features if feature.kind == "categorical"),
+            numeric_columns=_names(feature for feature in features if feature.kind == "numeric" and feature.takes_part),
         )
 
     def open(self, detector: DynamicAnomalyDetector | None = None, *, progress: Progress = no_progress) -> Table:
@@ -64,6 +63,11 @@ class Source:
             progress(done_rows, total_rows, f"{message} {self.name}")
 
         return open_table(self.path, name=self.name, options=options, progress=told)
+
+
+def _names(features: Iterable[Feature]) -> tuple[str, ...]:
+    """Return the names under which files may hold these features."""
+    return tuple(name for feature in features for name in (feature.name, *feature.aliases))
 
 
 def upload_source(ws: Workspace, upload_id: str) -> Source:

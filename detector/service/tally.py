@@ -54,7 +54,7 @@ class ScoredTally:
         NoKnownColumnsError
             When the first batch carries too little of what the model knows.
         """
-        result = self.champion.detector.score(frame, cutoff=self.champion.cutoff)
+        result = self.champion.detector.score(frame, cutoff=self.champion.cutoff, after=self.report)
         if self.report is None:
             require_known(result.report, self._min_importance)
         self._count(frame, result)

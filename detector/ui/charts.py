@@ -22,6 +22,8 @@ COLUMN_STATES: dict[str, tuple[str, str, str]] = {
     "missing": ("missing", "–", FLAGGED),
     "partly missing": ("partly missing", "~", FLAGGED),
     "retyped": ("type changed", "≠", CHANGED),
+    "renamed": ("renamed", "→", CHANGED),
+    "rescaled": ("other unit", "×", CHANGED),
     "absent": ("not there yet", "", "rgba(138,143,152,0.12)"),
     "left out": ("left out", "·", PEER),
 }

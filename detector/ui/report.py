@@ -17,6 +17,8 @@ _ALL_SHOWN = 12
 STATUS_WORDS = {
     "missing": "missing",
     "retyped": "type changed",
+    "renamed": "renamed",
+    "rescaled": "other unit",
     "partly missing": "partly missing",
     "new": "new",
     "left out": "left out",
@@ -25,6 +27,8 @@ STATUS_WORDS = {
 _ICONS = {
     "missing": ":orange-badge[:material/remove: {}]",
     "retyped": ":violet-badge[:material/swap_horiz: {}]",
+    "renamed": ":violet-badge[:material/label: {}]",
+    "rescaled": ":violet-badge[:material/straighten: {}]",
     "partly missing": ":orange-badge[:material/contrast: {}]",
     "new": ":green-badge[:material/add: {}]",
     "left out": ":gray-badge[:material/block: {}]",
@@ -71,7 +75,8 @@ def _columns_table(columns: Sequence[Mapping[str, Any]]) -> None:
     for column in columns:
         kind, found = column.get("kind"), column.get("kind_found")
         status = str(column["status"])
-        shown["Column"].append(escaped(str(column["name"])))
+        came_as = column.get("came_as")
+        shown["Column"].append(escaped(f"{column['name']}, now {came_as}" if came_as else str(column["name"])))
         shown["Status"].append(_ICONS[status].format(STATUS_WORDS[status]))
         shown["Type"].append(f"{kind}, now {found}" if kind and found and kind != found else str(kind or found or ""))
         shown["Rows"].append(count(column.get("rows_affected")))

@@ -53,7 +53,11 @@ figures[2].metric(
     delta_color="off",
 )
 figures[3].metric("Flagged today", count(now.flagged_today), help="Flagged rows of the runs made today, in UTC.")
-figures[4].metric("Drifted columns", count(now.drifted_columns), help="New, missing or retyped in the newest run.")
+figures[4].metric(
+    "Drifted columns",
+    count(now.drifted_columns),
+    help="New, missing or changed in the newest run.",
+)
 
 if st.button("Review flagged rows", type="primary", key="overview_review", icon=":material/arrow_forward:"):
     st.switch_page("pages/analysis/score.py", query_params={"run": str(latest.id)})

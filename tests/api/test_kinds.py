@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from detector.api.kinds import Fields, FieldsMemo, refuse_empty, refuse_wrong_kinds
@@ -41,3 +43,16 @@ def test_a_row_without_any_value_is_refused_unless_its_absence_was_learned():
     refuse_empty(rows, Fields(("a", "b"), (), frozenset({"a"})))
     with pytest.raises(NoKnownColumnsError, match=r"Row 2 .* It knows a, b\."):
         refuse_empty(rows, Fields(("a", "b"), (), frozenset({"b"})))
+
+
+def test_flags_are_no_number_fields_and_other_names_are():
+    rows = [row | {"flag": number % 2} for number, row in enumerate(transactions(60))]
+    schema = DynamicAnomalyDetector(n_estimators=5).fit(rows).schema_
+    named = schema.with_features([replace(schema.by_name["visits"], aliases=("calls",))])
+    fields = FieldsMemo().of(named)
+    assert "flag" in fields.learned
+    assert "flag" not in fields.numeric
+    assert {"visits", "calls"} <= set(fields.numeric)
+    refuse_empty([{"calls": 3}], fields)
+    with pytest.raises(NoKnownColumnsError):
+        refuse_empty([{"calls": None}], fields)

@@ -147,6 +147,29 @@ def test_a_field_that_changed_its_type_in_a_whole_batch_is_reported(client):
     assert answer.json()["retyped_features"] == ["visits"]
 
 
+def test_a_field_under_another_name_and_one_in_another_unit_are_reported_and_used(client):
+    rows = transactions(60)
+    before = client.post("/predict/batch", json={"transactions": rows}).json()
+    changed = [
+        {"Balance" if name == "balance" else name: value for name, value in row.items()}
+        | ({"amount": row["amount"] * 100.0} if row.get("amount") is not None else {})
+        for row in rows
+    ]
+    answer = client.post("/predict/batch", json={"transactions": changed})
+    found = docs.BatchDocument.model_validate(answer.json())
+    assert found.renamed_features == {"balance": "Balance"}
+    assert found.rescaled_features == {"amount": 100.0}
+    assert answer.json()["predictions"][0]["missing_features"] == []
+    scores = [verdict["anomaly_score"] for verdict in before["predictions"]]
+    assert [verdict.anomaly_score for verdict in found.predictions] == pytest.approx(scores)
+    assert client.post("/update", json={"transactions": changed}).status_code == 200
+    single = client.post("/predict", json={"data": changed[0]})
+    verdict = docs.PredictionDocument.model_validate(single.json())
+    assert verdict.renamed_features == {"balance": "Balance"}
+    assert verdict.rescaled_features == {"amount": 100.0}
+    assert (verdict.missing_features, verdict.new_features) == ([], [])
+
+
 def test_train_takes_its_parameters_from_query_and_body(empty_client):
     body = {
         "transactions": transactions(80),

@@ -192,7 +192,7 @@ def test_a_column_that_became_text_is_set_aside(model: DynamicAnomalyDetector) -
     )
     assert retyped.action == (
         "It came as text instead of numbers, and most of it cannot be read:"
-        " all rows are scored by trees grown without it."
+        " all rows are scored by trees grown without it, and an update learns it anew."
     )
     assert result.report.unreadable_total == 0
     assert np.isnan(result.matrix[:, model.schema_.by_name["amount_usd"].first_column]).all()
@@ -237,10 +237,14 @@ def test_what_is_the_same_to_a_person_matches(
     assert finding(result.report, name).status == "matched"
 
 
-def test_numbers_for_a_category_are_categories_never_seen(model: DynamicAnomalyDetector) -> None:
-    report = model.alignment(payments(30).assign(merchant=[1, 2] * 15))
-    assert finding(report, "merchant").status == "matched"
-    assert report.unseen == {"merchant": 30}
+def test_numbers_where_words_are_known_are_set_aside(model: DynamicAnomalyDetector) -> None:
+    for values in ([1, 2] * 15, ["1", "2.5"] * 15):
+        report = model.alignment(payments(30).assign(merchant=values))
+        assert finding(report, "merchant").status == "retyped"
+        assert finding(report, "merchant").kind_found == "numeric"
+        assert report.unseen == {}
+    few = model.alignment(payments(10).assign(merchant=1))
+    assert few.unseen == {"merchant": 10}
 
 
 def test_few_values_that_cannot_be_read_are_bad_cells_and_not_another_type(model: DynamicAnomalyDetector) -> None:

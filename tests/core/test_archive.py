@@ -228,7 +228,7 @@ def test_a_file_that_asks_for_objects_is_told_apart_from_a_damaged_one() -> None
 
 def test_a_newer_format_says_so() -> None:
     message = refused(wrapped(b"whatever the future holds", version=archive.FORMAT_VERSION + 1))
-    assert message == "The model file has format 2, and this program reads up to 1. Update the program."
+    assert message == "The model file has format 3, and this program reads up to 2. Update the program."
 
 
 @pytest.mark.parametrize("version", [None, 0, -1, True, 1.0, "1"])

@@ -230,7 +230,7 @@ def grown(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     grow = Forest.grow.__func__
 
     def counting(kind: type[Forest], *arguments: Any) -> Forest:
-        columns.append(len(arguments[3]))
+        columns.append(len(arguments[3].columns))
         return grow(kind, *arguments)
 
     monkeypatch.setattr(Forest, "grow", classmethod(counting))

@@ -78,6 +78,25 @@ def test_what_is_read_back_equals_what_was_written() -> None:
     assert Schema.from_content(SCHEMA.to_content()) == SCHEMA
 
 
+def test_what_files_of_the_first_format_do_not_say_is_as_it_was_then() -> None:
+    added = ("flag", "factor", "aliases", "stands_by_for")
+    old = [{key: value for key, value in item.items() if key not in added} for item in SCHEMA.to_content()]
+    assert Schema.from_content(old) == SCHEMA
+
+
+def test_a_column_is_the_feature_of_its_name_and_then_of_its_other_names() -> None:
+    named = replace(AMOUNT, aliases=("amt", "AMOUNT"))
+    beside = replace(CITY, name="amount (text)", status="retired", first_column=5, stands_by_for="amount")
+    schema = SCHEMA.with_features([named, beside])
+    assert Schema.from_content(schema.to_content()) == schema
+    assert schema.feature_of("amt", ["amt", "AMOUNT"]) is named
+    assert schema.feature_of("AMOUNT", ["amt", "AMOUNT"]) is None
+    assert schema.feature_of("amt", ["amount", "amt"]) is None
+    assert schema.feature_of("amount", ["amount", "amt"]) is named
+    assert schema.feature_of("amount (text)", ["amount (text)"]) is None
+    assert schema.feature_of("colour", ["colour"]) is None
+
+
 def damaged(**changes: Any) -> list[dict[str, Any]]:
     first, *others = SCHEMA.to_content()
     return [first | changes, *others]
@@ -105,6 +124,15 @@ def damaged(**changes: Any) -> list[dict[str, Any]]:
         (damaged(spread=0.0), "no usable scale"),
         (damaged(spread=float("inf")), "spread"),
         (damaged(name="city"), "occurs twice"),
+        (damaged(flag=0), "wrong type"),
+        (damaged(aliases=("a",)), "other names"),
+        (damaged(aliases=[1]), "other names"),
+        (damaged(aliases=["city"]), "same name"),
+        (damaged(aliases=["a", "a"]), "same name"),
+        (damaged(factor=0.0), "factor"),
+        (damaged(factor=float("inf")), "factor"),
+        (damaged(stands_by_for="nobody", status="retired"), "stands by for none"),
+        (damaged(stands_by_for="city"), "is learned"),
         (damaged(first_column=1), "overlap or leave gaps"),
         (damaged(first_column=9), "overlap or leave gaps"),
     ],

@@ -58,6 +58,18 @@ def test_columns_that_differ_stand_apart_from_those_that_do_not():
     assert at.table[1].value["Row"].tolist() == ["5"]
 
 
+def test_a_renamed_column_is_shown_with_the_name_it_came_under():
+    def page():
+        from detector.ui.report import report_table
+
+        renamed = {"name": "amount", "status": "renamed", "came_as": "AMT"}
+        report_table({"columns": [renamed, {"name": "fee", "status": "rescaled", "factor": 100.0}]}, key="here")
+
+    at = AppTest.from_function(page).run()
+    assert not at.exception
+    assert at.table[0].value["Column"].tolist() == ["amount, now AMT", "fee"]
+
+
 def test_a_report_without_differences_is_one_line_and_one_fold():
     def page():
         from detector.ui.report import report_table
