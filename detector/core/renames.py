@@ -39,8 +39,8 @@ KNOWN_SAME_NAME, KNOWN_NEAR_NAME, KNOWN_NO_NAME = 0.6, 0.8, 0.9
 ROWS_NO_NAME, CATEGORIES_NO_NAME, NUMBERS_NO_NAME = 200, 12, 50
 #: Without like names nothing else may lie nearer than so many times what chance explains, and than this.
 CLEAR, CLEARLY_APART = 3.0, 0.1
-#: Correlations from which on they tell columns apart; how far their Fisher transforms may differ beyond chance; how
-#: many are asked.
+#: Correlations from which on they tell a column from others; how far their Fisher transforms may differ beyond chance;
+#: how many are asked.
 CORRELATED, CORRELATIONS_APART, PARTNERS = 0.25, 0.02, 24
 #: Shares of absent values may differ by so much.
 ABSENT_APART = 0.1
