@@ -36,6 +36,7 @@ browser: $(VENV)/.test ## drive the real pages in Chromium
 
 bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files for those on columns
 	$(BIN)/python -m benchmarks.forest
+	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.serving
 	@test -n "$(DATA)" || echo "Without DATA=folder, benchmarks.drift, benchmarks.holes and benchmarks.adapting are left out."
 	$(if $(DATA),$(BIN)/python -m benchmarks.drift --data $(DATA))

@@ -81,8 +81,13 @@ def main() -> None:
     rows.append(line("first record of a new signature, 8 of 10 columns", first, "limit", Took(0.01)))
     rows.append(line("the next record of that signature", again, "the first", first))
     if len(os.sched_getaffinity(0)) > 1:
-        one, two = threads(DynamicAnomalyDetector(random_state=0).fit(X[:100_000]), X[:200_000], options.runs)
-        rows.append(line("200,000 x 10 scored on two threads", two, "on one", one))
+        model = DynamicAnomalyDetector(random_state=0).fit(X[:100_000])
+        known, table = model._fitted(), pd.DataFrame(X[:200_000], columns=model.known_features)
+        forest, matrix = known.views.get(known.everything).forest, X[:200_000].astype(np.float32)
+        one, two = threads(lambda: forest.paths(matrix), options.runs)
+        rows.append(line("200,000 x 10: path lengths on two threads", two, "on one", one))
+        one, two = threads(lambda: model.score(table), options.runs)
+        rows.append(line("200,000 x 10: frame in, result out, on two threads", two, "on one", one))
     with TemporaryDirectory() as folder:
         rows += starts(Path(folder), X[:20_000], few)
     sizes = {"10 numbers": DynamicAnomalyDetector(random_state=0).fit(X), "8 numbers, 2 texts": history}
@@ -161,16 +166,14 @@ def views(model: DynamicAnomalyDetector) -> tuple[Took, Took]:
     return first, again
 
 
-def threads(model: DynamicAnomalyDetector, rows: np.ndarray, runs: int) -> tuple[Took, Took]:
-    """Return the least time that the scores of ``rows`` take on one processor and on two, in turns."""
-    known = model._fitted()
-    forest, matrix = known.views.get(known.everything).forest, rows.astype(np.float32)
+def threads(work: Callable[[], Any], runs: int) -> tuple[Took, Took]:
+    """Return the least time that ``work`` takes on one processor and on two, in turns."""
     every = sorted(os.sched_getaffinity(0))
     found = [Took(float("inf")), Took(float("inf"))]
     for _ in range(runs):
         for place in range(2):
             os.sched_setaffinity(0, every[: place + 1])
-            found[place] = found[place].least(timed(lambda: forest.paths(matrix)))
+            found[place] = found[place].least(timed(work))
     os.sched_setaffinity(0, every)
     return found[0], found[1]
 
