@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core import sample as sampling
-from detector.core.alignment import Aligner, is_retyped
+from detector.core.alignment import Aligned, Aligner, is_retyped
+from detector.core.behaviour import Behaviour
+from detector.core.deriving import derive
 from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
 from detector.core.forest import Encoded
 from detector.core.inference import Finding, finding_for, infer
@@ -51,11 +53,13 @@ class Fitted:
     schema : the features.
     statistics : of each feature that takes part in scores or waits to.
     sample : encoded training rows, bags and calibration rows.
+    behaviour : what the entities did that a person named, or ``None``.
     """
 
     schema: Schema
     statistics: Mapping[str, FeatureStatistics]
     sample: Sample
+    behaviour: Behaviour | None = None
 
     @cached_property
     def views(self) -> Views:
@@ -79,9 +83,27 @@ class Fitted:
 
     def with_observed(self, schema: Schema, statistics: Mapping[str, FeatureStatistics]) -> Fitted:
         """Return the model with more observed features; what was grown and measured stays: nothing was learned."""
-        other = Fitted(schema, statistics, self.sample)
+        other = replace(self, schema=schema, statistics=statistics)
         other.__dict__.update(views=self.views, importance=self.importance)
         return other
+
+    def with_behaviour(self, behaviour: Behaviour | None) -> Fitted:
+        """Return the model with other histories; what was grown and measured stays."""
+        other = replace(self, behaviour=behaviour)
+        other.__dict__.update(views=self.views, importance=self.importance)
+        return other
+
+    def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return ``frame`` with the features that are derived from what its entities did before."""
+        return frame if self.behaviour is None else self.behaviour.beside(frame)
+
+    def align(self, frame: pd.DataFrame) -> Aligned:
+        """Return a batch in the model's columns, derived features among them."""
+        frame = self.beside(frame)
+        aligned = self.aligner.align(frame)
+        if self.behaviour is None:
+            return aligned
+        return replace(aligned, report=self.behaviour.summarised(aligned.report, frame.columns))
 
     @cached_property
     def aligner(self) -> Aligner:
@@ -117,6 +139,7 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
             feature = replace(_with_columns(feature, reading, statistics[name], schema, settings), status="learned")
         features.append(feature)
         schema = schema.with_features([feature])
+    frame, behaviour, schema = derive(frame, schema, roles, readings, statistics)
     if not schema.learned:
         reasons = "; ".join(f"{feature.name}: {feature.reason}" for feature in features[:5])
         if not reasons:  # in scikit-learn's words
@@ -127,7 +150,7 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
     for feature in schema.learned:
         codes = CategoryCodes(statistics[feature.name]) if feature.kind == "categorical" else None
         encode(feature, readings[feature.name].take(used), codes, rows)
-    return Fitted(schema, statistics, replace(sample, rows=rows))
+    return Fitted(schema, statistics, replace(sample, rows=rows), behaviour)
 
 
 def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fitted:
@@ -144,6 +167,9 @@ def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mappin
     statistics = dict(known.statistics)
     schema = known.schema
     readings: dict[str, Reading] = {}
+    behaviour = known.behaviour
+    if behaviour is not None:
+        frame, behaviour = behaviour.learned(frame)
     for name in sorted(frame.columns):
         feature = schema.by_name.get(name)
         if feature is None or _is_open(feature, roles):
@@ -162,7 +188,9 @@ def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mappin
         statistics[name] = reading.tracked_by(before, fade)
         if not feature.parts:
             feature = _with_columns(feature, reading, statistics[name], schema, settings)
-        schema = schema.with_features([replace(feature, absence_is_state=absence_is_state(statistics[name]))])
+        # A new entity has no habit yet: its rows are judged without one, not by the lack of it.
+        is_state = not feature.derived and absence_is_state(statistics[name])
+        schema = schema.with_features([replace(feature, absence_is_state=is_state)])
 
     if not readings:
         raise InputError("None of the columns in these rows can be learned from; the model stays as it was.")
@@ -176,7 +204,7 @@ def update(known: Fitted, frame: pd.DataFrame, settings: Settings, roles: Mappin
         if codes is not None:
             refresh_rarities(feature, codes, old.rows)
     sample = sampling.updated(old, batch, settings.max_samples, settings.half_life, settings.seed)
-    return Fitted(schema.with_features(_restated(schema, sample)), statistics, sample)
+    return Fitted(schema.with_features(_restated(schema, sample)), statistics, sample, behaviour)
 
 
 def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:

@@ -107,7 +107,7 @@ def paths_of(fitted: Fitted, aligned: Aligned) -> tuple[Floats, Floats, tuple[tu
 
 def score_frame(fitted: Fitted, frame: pd.DataFrame, cutoff: float) -> ScoreResult:
     """Return what the detector says of a frame's rows; flags rows whose severity is above ``cutoff`` (0-100)."""
-    aligned = fitted.aligner.align(frame)
+    aligned = fitted.align(frame)
     paths, severities, signatures, which = paths_of(fitted, aligned)
     labels = np.where(severities > cutoff, -1, 1).astype(np.int64)
     return ScoreResult(
@@ -160,6 +160,11 @@ class RecordScorer:
         NoKnownColumnsError
             When the record carries none of the learned features.
         """
+        behaviour = self._fitted.behaviour
+        if behaviour is not None:
+            if behaviour.apart is not None:
+                return self._score_as_frame(record, cutoff)
+            record = behaviour.extended(record)
         keys = tuple(record)
         known = self._key_sets.get(keys)
         if known is None:
@@ -241,8 +246,10 @@ class RecordScorer:
             for feature in learned
         ]
         carried = np.array([feature.name in given for feature in learned])
+        told = (*findings, *aligner.others(keys, 1))
+        behaviour = self._fitted.behaviour
         known = _Known(
-            (*findings, *aligner.others(keys, 1)),
+            told if behaviour is None else behaviour.told(told, frozenset(keys)),
             tuple(place for place, has in enumerate(carried.tolist()) if not has),
             aligner.carries(carried),
         )

@@ -18,6 +18,7 @@ it came from, and would not see that another file has changed.
 
 from detector.core.kernels.encoding import (
     AS_IS,
+    EXCESS,
     HOUR_COS,
     HOUR_SIN,
     LINEAR,
@@ -48,6 +49,7 @@ __all__ = [
     "ABSENT_THRESHOLD",
     "AS_IS",
     "EULER_GAMMA",
+    "EXCESS",
     "HOUR_COS",
     "HOUR_SIN",
     "LINEAR",

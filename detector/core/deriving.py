@@ -1,0 +1,56 @@
+"""The features that training derives from what the named entities did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from detector.core.behaviour import Behaviour
+from detector.core.entity_plans import Comparison, plans_for, scale_of
+from detector.core.reading import Reading, read_column
+from detector.core.schema import Feature, Schema
+from detector.core.statistics import FeatureStatistics
+from detector.errors import InputError
+
+
+def derive(
+    frame: pd.DataFrame,
+    schema: Schema,
+    roles: Mapping[str, str],
+    readings: dict[str, Reading],
+    statistics: dict[str, FeatureStatistics],
+) -> tuple[pd.DataFrame, Behaviour | None, Schema]:
+    """Return training rows with derived columns, the histories behind them, and the schema with the new features.
+
+    Their ``readings`` and ``statistics`` are added to what the caller has. Without a named entity nothing changes.
+
+    Raises
+    ------
+    InputError
+        When a column has the name of a derived feature, or more than three columns are named as entities.
+    """
+    behaviour = Behaviour.begun(plans_for(tuple(schema), roles))
+    if not behaviour.plans:
+        return frame, None, schema
+    taken = [name for name in behaviour.names if name in frame.columns]
+    if taken:
+        raise InputError(f"A column is called {taken[0]!r}, as a feature that is derived here. Rename it.")
+    frame, behaviour = behaviour.learned(frame)
+    for comparison in (comparison for plan in behaviour.plans for comparison in plan.comparisons):
+        reading = read_column(frame[comparison.name], "numeric") if comparison.name in frame.columns else None
+        if reading is not None and reading.present:
+            readings[comparison.name] = reading
+            found = reading.tracked_by(FeatureStatistics.empty("numeric"), 1.0)
+            statistics[comparison.name] = found
+            schema = schema.with_features([_feature(comparison, found, schema)])
+    return frame, behaviour, schema
+
+
+def _feature(comparison: Comparison, statistics: FeatureStatistics, schema: Schema) -> Feature:
+    return schema.placed(
+        Feature(
+            comparison.name, "numeric", "input", "learned", comparison.reason,
+            parts=(comparison.part,), center=scale_of(comparison, statistics),
+        )
+    )  # fmt: skip
