@@ -246,7 +246,10 @@ def test_an_entity_is_the_same_as_number_as_text_and_in_a_record() -> None:
     as_texts = PLAN.events(pd.DataFrame({"card": ["7", "123"], "when": pd.to_datetime([START] * 2, unit="s")}))
     with_gap = PLAN.events(pd.DataFrame({"card": [7.0, math.nan], "when": pd.to_datetime([START] * 2, unit="s")}))
     record = PLAN.event({"card": 7, "when": "2023-11-14T22:13:20", "amount": 3})
-    assert as_numbers is not None and as_texts is not None and with_gap is not None and record is not None
+    assert as_numbers is not None
+    assert as_texts is not None
+    assert with_gap is not None
+    assert record is not None
     assert as_numbers.keys.tolist() == as_texts.keys.tolist()
     assert with_gap.keys.tolist() == [as_numbers.keys[0], 0]
     assert record.keys[0] == as_numbers.keys[0]
