@@ -208,7 +208,8 @@ def _told(plan: Plan, names: frozenset[str], rows: int) -> ColumnFinding:
         text = f"Without {' and '.join(without)} nothing can be said of {known}: rows are scored without it."
         return ColumnFinding(name, "missing", "categorical", None, rows, text)
     name = f"behaviour of {plan.entity}"
-    if plan.amount is not None and plan.amount not in names and not names.intersection(plan.names):
+    priced = [comparison.name for comparison in plan.comparisons if comparison.needs_amount]
+    if priced and plan.amount not in names and not names.intersection(priced):
         text = f"Without {plan.amount}, only counts and times of {known} are used."
         return ColumnFinding(name, "partly missing", "numeric", None, rows, text)
     if rows:

@@ -9,9 +9,12 @@ import pandas as pd
 from detector.core.behaviour import Behaviour
 from detector.core.entity_plans import Comparison, plans_for, scale_of
 from detector.core.reading import Reading, read_column
-from detector.core.schema import Feature, Schema
+from detector.core.schema import Feature, Schema, Status
 from detector.core.statistics import FeatureStatistics
 from detector.errors import InputError
+
+#: Rows of training that must compare with a habit, for the comparison to be learned.
+FEWEST_ROWS = 32
 
 
 def derive(
@@ -38,19 +41,20 @@ def derive(
         raise InputError(f"A column is called {taken[0]!r}, as a feature that is derived here. Rename it.")
     frame, behaviour = behaviour.learned(frame)
     for comparison in (comparison for plan in behaviour.plans for comparison in plan.comparisons):
-        reading = read_column(frame[comparison.name], "numeric") if comparison.name in frame.columns else None
-        if reading is not None and reading.present:
-            readings[comparison.name] = reading
-            found = reading.tracked_by(FeatureStatistics.empty("numeric"), 1.0)
-            statistics[comparison.name] = found
-            schema = schema.with_features([_feature(comparison, found, schema)])
+        reading = read_column(frame[comparison.name], "numeric")
+        readings[comparison.name] = reading
+        found = reading.tracked_by(FeatureStatistics.empty("numeric"), 1.0)
+        statistics[comparison.name] = found
+        # Where hardly an entity came twice there is nothing to compare with yet; an update goes on from here.
+        status: Status = "learned" if reading.present >= FEWEST_ROWS else "observed"
+        schema = schema.with_features([_feature(comparison, status, found, schema)])
     return frame, behaviour, schema
 
 
-def _feature(comparison: Comparison, statistics: FeatureStatistics, schema: Schema) -> Feature:
+def _feature(comparison: Comparison, status: Status, statistics: FeatureStatistics, schema: Schema) -> Feature:
     return schema.placed(
         Feature(
-            comparison.name, "numeric", "input", "learned", comparison.reason,
+            comparison.name, "numeric", "input", status, comparison.reason,
             parts=(comparison.part,), center=scale_of(comparison, statistics),
         )
     )  # fmt: skip

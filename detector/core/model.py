@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 
 from detector.core import archive, fitted, stored_model
 from detector.core.alignment import AlignmentReport
+from detector.core.behaviour import Behaviour
 from detector.core.explain import Explanation, explain
 from detector.core.fitted import Fitted
 from detector.core.forest import Floats
@@ -259,6 +260,11 @@ class DynamicAnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """Return rows with the features that are derived from what their entities did before, 1 for as usual."""
         return self._fitted().beside(as_frame(rows))
 
+    @property
+    def behaviour(self) -> Behaviour | None:
+        """What is remembered of the entities that a person named; ``None`` when none was."""
+        return self._fitted().behaviour
+
     def alignment(self, rows: Rows) -> AlignmentReport:
         """Return what scoring these rows would meet, column by column, and what would be done about it."""
         return self._fitted().align(as_frame(rows)).report
@@ -361,15 +367,24 @@ class DynamicAnomalyDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         behaviour = self._fitted().behaviour
         return None if behaviour is None else archive.to_bytes({"histories": behaviour.to_content()})
 
-    def with_histories(self, data: bytes) -> DynamicAnomalyDetector:
+    def begun(self) -> DynamicAnomalyDetector:
+        """Return this detector with empty histories, for what is to be remembered apart."""
+        behaviour = self._fitted().behaviour
+        return (
+            self if behaviour is None else self._with(self._fitted().with_behaviour(Behaviour.begun(behaviour.plans)))
+        )
+
+    def with_histories(self, data: bytes, *, add: bool = False) -> DynamicAnomalyDetector:
         """Return this detector with the histories that :meth:`histories_to_bytes` wrote; this one stays as it is.
+
+        They take the place of its own, or come to them with ``add``.
 
         Raises
         ------
         ModelFileError
             When the bytes are damaged, or do not belong to a model with these entities.
         """
-        return self._with(stored_model.with_histories(self._fitted(), archive.from_bytes(data)))
+        return self._with(stored_model.with_histories(self._fitted(), archive.from_bytes(data), add=add))
 
     def with_histories_of(self, other: DynamicAnomalyDetector) -> DynamicAnomalyDetector:
         """Return this detector with the histories of another one, which must be of the same entities."""

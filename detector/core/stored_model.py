@@ -84,8 +84,8 @@ def from_content(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     return dict(parameters), dict(training), Fitted(schema, tracked, _sample(found["sample"], schema), behaviour)
 
 
-def with_histories(known: Fitted, content: dict[str, Any]) -> Fitted:
-    """Return the model with the histories of a file of their own.
+def with_histories(known: Fitted, content: dict[str, Any], *, add: bool) -> Fitted:
+    """Return the model with the histories of a file of their own, in place of its own or beside them.
 
     Raises
     ------
@@ -96,7 +96,7 @@ def with_histories(known: Fitted, content: dict[str, Any]) -> Fitted:
     behaviour = Behaviour.from_content(found["histories"])
     if known.behaviour is None or behaviour.plans != known.behaviour.plans:
         raise ModelFileError("These histories do not belong to this model: its entities are others.")
-    return known.with_behaviour(behaviour)
+    return known.with_behaviour(known.behaviour.merged(behaviour) if add else behaviour)
 
 
 def _texts(values: list[Any]) -> bool:

@@ -38,7 +38,7 @@ class Source:
         """Return how the file is read, with what a model knows about its columns."""
         if detector is None:
             return self.options
-        features = tuple(detector.schema_)
+        features = tuple(feature for feature in detector.schema_ if not feature.derived)
         return replace(
             self.options,
             expected_columns=tuple(feature.name for feature in features),
