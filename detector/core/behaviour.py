@@ -15,8 +15,9 @@ that few rows make no headline:
 - a first value of a merchant, a device, a country and their like: in how many rows of this entity there is one.
 
 A row is compared with what came before it. What lies below its floor, one and a half times the habit, or below the nine
-tenths of the training rows that lie lowest, all counts as ordinary: trees that split on such a column set apart what is
-out of the ordinary, and do not spend themselves on who shops a little more.
+tenths of the training rows that lie lowest, all counts as ordinary (but for the thousandth that lies highest): trees
+that split on such a column set apart what is out of the ordinary, and do not spend themselves on who shops a little
+more.
 """
 
 from __future__ import annotations

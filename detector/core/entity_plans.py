@@ -26,6 +26,10 @@ MOST_ENTITY_COLUMNS = 3
 FLOORS: Final = {"habit": 1.5, "gap": 8.0, "first time": 8.0}
 #: So large a share of training rows is ordinary in any case.
 ORDINARY = 0.9
+#: So large a share of them, and so many rows, are out of the ordinary in any case.
+UNUSUAL, UNUSUAL_ROWS = 0.001, 8
+#: Ratios below this are one.
+SMALLEST = 1e-9
 _WINDOWS = ("an hour", "a day", "a week")
 #: Words of columns of which a first time says something.
 _PLACES = {
@@ -198,6 +202,12 @@ def _firsts(entity: str, entities: Sequence[str], features: Sequence[Feature]) -
 
 
 def scale_of(comparison: Comparison, statistics: FeatureStatistics) -> float:
-    """Return the logarithm of the value up to which a derived feature is ordinary."""
-    ordinary = float(statistics.quantile([ORDINARY])[0]) if statistics.present else 0.0
-    return math.log(max(ordinary, comparison.floor))
+    """Return the logarithm of the value up to which a derived feature is ordinary: its floor, or a quantile near it.
+
+    Trees split only where training rows differ, so some of these must be out of the ordinary, however calm they were.
+    """
+    if not statistics.present:
+        return math.log(comparison.floor)
+    unusual = min(1.0, max(UNUSUAL, UNUSUAL_ROWS / statistics.present))
+    low, high = statistics.quantile([ORDINARY, 1.0 - unusual]).tolist()
+    return math.log(max(min(max(low, comparison.floor), high), SMALLEST))
