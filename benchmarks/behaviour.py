@@ -22,8 +22,8 @@ from sklearn.metrics import average_precision_score
 from benchmarks.common import arguments, best_of, need_folder, report
 from detector import DynamicAnomalyDetector
 from detector.core.behaviour import Behaviour
+from detector.core.entity_keys import Events
 from detector.core.entity_plans import Plan
-from detector.core.histories import Events
 from detector.core.kernels.behaviour import scrambled
 
 ENTITIES = 1_000_000

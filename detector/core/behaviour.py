@@ -15,9 +15,8 @@ that few rows make no headline:
 - a first value of a merchant, a device, a country and their like: in how many rows of this entity there is one.
 
 A row is compared with what came before it. What lies below its floor, one and a half times the habit, or below the nine
-tenths of the training rows that lie lowest, all counts as ordinary (but for the thousandth that lies highest): trees
-that split on such a column set apart what is out of the ordinary, and do not spend themselves on who shops a little
-more.
+tenths of the training rows that lie lowest, all counts as ordinary (but for the eight that lie highest): trees that
+split on such a column set apart what is out of the ordinary, and do not spend themselves on who shops a little more.
 """
 
 from __future__ import annotations
@@ -30,8 +29,9 @@ from typing import Any
 import pandas as pd
 
 from detector.core import content as stored
+from detector.core.entity_keys import Events, Floats
 from detector.core.entity_plans import MOST_ENTITY_COLUMNS, Plan
-from detector.core.histories import EntityHistories, Events, Floats
+from detector.core.histories import EntityHistories
 from detector.core.report import AlignmentReport, ColumnFinding
 from detector.core.schema import Feature
 from detector.core.statistics import FeatureStatistics

@@ -1,7 +1,8 @@
-"""Hashes that stand for entities and events: the same for a column and for one value, and never the text itself."""
+"""Events of entities, and the hashes that stand for both: the same for a column and for one value, never the text."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
@@ -17,6 +18,29 @@ Keys = NDArray[np.uint64]
 
 #: Digits of the longest whole number that is hashed as a number.
 _LONGEST_NUMBER = 18
+
+
+@dataclass(frozen=True, eq=False)
+class Events:
+    """Events of entities, one a row of a batch.
+
+    Parameters
+    ----------
+    keys : (n,) uint64 hash of the entity, 0 for none.
+    times : (n,) seconds since 1970 UTC, NaN for none.
+    amounts : (n,) NaN for none.
+    values : (n, columns) uint64 hashes of what may come for the first time, 0 for none.
+    marks : (n,) uint32; the same entity with the same mark is the same event, sent again.
+    """
+
+    keys: Keys
+    times: Floats
+    amounts: Floats
+    values: Keys
+    marks: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
 
 def keys_of_column(column: pd.Series) -> Keys:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from detector.core import content as stored
-from detector.core.entity_keys import key_of_value, keys_of_column, marks_of
-from detector.core.histories import MOST_COLUMNS, Events
+from detector.core.entity_keys import Events, key_of_value, keys_of_column, marks_of
+from detector.core.histories import MOST_COLUMNS
 from detector.core.names import Name
 from detector.core.reading import read_column, read_value
 from detector.core.schema import Feature
@@ -26,8 +26,8 @@ MOST_ENTITY_COLUMNS = 3
 FLOORS: Final = {"habit": 1.5, "gap": 8.0, "first time": 8.0}
 #: So large a share of training rows is ordinary in any case.
 ORDINARY = 0.9
-#: So large a share of them, and so many rows, are out of the ordinary in any case.
-UNUSUAL, UNUSUAL_ROWS = 0.001, 8
+#: So many of them are out of the ordinary in any case.
+UNUSUAL_ROWS = 8
 #: Ratios below this are one.
 SMALLEST = 1e-9
 _WINDOWS = ("an hour", "a day", "a week")
@@ -208,6 +208,6 @@ def scale_of(comparison: Comparison, statistics: FeatureStatistics) -> float:
     """
     if not statistics.present:
         return math.log(comparison.floor)
-    unusual = min(1.0, max(UNUSUAL, UNUSUAL_ROWS / statistics.present))
+    unusual = min(1.0, UNUSUAL_ROWS / statistics.present)
     low, high = statistics.quantile([ORDINARY, 1.0 - unusual]).tolist()
     return math.log(max(min(max(low, comparison.floor), high), SMALLEST))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 from typing import Any, Self
 
@@ -12,10 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core import content as stored
+from detector.core.entity_keys import Events, Floats, Keys
 from detector.core.kernels import behaviour as kernels
-
-Floats = NDArray[np.float64]
-Keys = NDArray[np.uint64]
 
 #: Entities remembered unless told otherwise; of more, those that were not seen for longest are forgotten.
 MOST_ENTITIES = 1_000_000
@@ -28,33 +26,10 @@ _PERIODS = np.array([kernels.HOUR, kernels.DAY, kernels.WEEK, kernels.MONTH])
 _EVENTS = 3 * kernels.PERIODS
 
 
-@dataclass(frozen=True, eq=False)
-class Events:
-    """Events of entities, one a row of a batch.
-
-    Parameters
-    ----------
-    keys : (n,) uint64 hash of the entity, 0 for none.
-    times : (n,) seconds since 1970 UTC, NaN for none.
-    amounts : (n,) NaN for none.
-    values : (n, columns) uint64 hashes of what may come for the first time, 0 for none.
-    marks : (n,) uint32; the same entity with the same mark is the same event, sent again.
-    """
-
-    keys: Keys
-    times: Floats
-    amounts: Floats
-    values: Keys
-    marks: NDArray[np.uint32]
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-
 class EntityHistories:
     """What each entity did, as decayed counts and sums; advanced by :meth:`advance` and by nothing else.
 
-    An entity takes 137 bytes and 20 more for each column of first times, and twice 4 to 8 to be found by.
+    An entity takes 117 bytes, 20 more for each column of first times, and 6 to 12 to be found by.
     Times are taken in any order: a late event gets the weight that it would have by now. An event that is among its
     entity's last eight is taken for a repetition and not counted again. May be used by many threads.
 

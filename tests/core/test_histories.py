@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.core import archive
+from detector.core.entity_keys import Events
 from detector.core.entity_plans import Plan
-from detector.core.histories import EntityHistories, Events
+from detector.core.histories import EntityHistories
 from detector.errors import ModelFileError
 from tests import naive_behaviour as naive
 
