@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from detector.api import documents as docs
-from detector.api.description import EXPLAIN, DescribedApplication, answers, request, train_query
+from detector.api.description import SCORE_QUERY, DescribedApplication, answers, request, train_query
 from detector.api.docs import add_docs
 from detector.api.problems import error_handlers
 from detector.api.routes import Endpoints
@@ -99,8 +99,8 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
 
 def _add_routes(app: FastAPI, to: Endpoints) -> None:
     # The busiest first: routes are tried in this order.
-    _post(app, "/predict", to.predict, docs.PredictionDocument, docs.PredictBody, EXPLAIN)
-    _post(app, "/predict/batch", to.predict_batch, docs.BatchDocument, docs.TransactionsBody, EXPLAIN)
+    _post(app, "/predict", to.predict, docs.PredictionDocument, docs.PredictBody, SCORE_QUERY)
+    _post(app, "/predict/batch", to.predict_batch, docs.BatchDocument, docs.TransactionsBody, SCORE_QUERY)
     _post(app, "/train", to.train, docs.TrainedDocument, docs.TrainBody, train_query())
     _post(app, "/update", to.update, docs.UpdatedDocument, docs.TransactionsBody, {})
     _get(app, "/", to.root, docs.RootDocument)

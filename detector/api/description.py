@@ -13,8 +13,11 @@ from detector.api.answers import JSON_TYPE
 from detector.api.documents import ProblemDocument, TrainOptions
 from detector.api.problems import PROBLEM_TYPE
 
-#: The query of endpoints that give reasons when asked.
-EXPLAIN: Mapping[str, Any] = {"explain": {"type": "boolean", "default": False}}
+#: The query of endpoints that score: reasons, and remembering the rows in the histories of their entities.
+SCORE_QUERY: Mapping[str, Any] = {
+    "explain": {"type": "boolean", "default": False},
+    "observe": {"type": "boolean", "default": False},
+}
 
 _BODY_PROBLEMS = {
     400: "The body is not JSON.",

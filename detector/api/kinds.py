@@ -43,7 +43,7 @@ class FieldsMemo:
         """Return the fields of ``schema``."""
         known, fields = self._last
         if known is not schema:
-            learned = schema.learned
+            learned = [feature for feature in schema.learned if not feature.derived]
             fields = Fields(
                 tuple(feature.name for feature in learned),
                 tuple(

@@ -103,18 +103,20 @@ class Endpoints:
 
     async def predict(self, request: Request) -> Response:
         """Score one transaction."""
-        explain = read_flag(read_query(request, ("explain",)), "explain")
+        query = read_query(request, ("explain", "observe"))
+        explain, observe = read_flag(query, "explain"), read_flag(query, "observe")
         body = await payloads.read_body(request, self.workspace.settings.max_request_bytes)
         row = payloads.read_transaction(body)
         if explain:
-            return await run_sync(self._predict, row, True)
-        return self._predict(row, False)
+            return await run_sync(self._predict, row, True, observe)
+        return self._predict(row, False, observe)
 
     async def predict_batch(self, request: Request) -> Response:
         """Score several transactions."""
-        explain = read_flag(read_query(request, ("explain",)), "explain")
+        query = read_query(request, ("explain", "observe"))
+        explain, observe = read_flag(query, "explain"), read_flag(query, "observe")
         body = await payloads.read_body(request, self.workspace.settings.max_request_bytes)
-        return await run_sync(self._predict_batch, body, explain)
+        return await run_sync(self._predict_batch, body, explain, observe)
 
     async def update(self, request: Request) -> Response:
         """Learn from the transactions; the new version answers from then on."""
@@ -126,9 +128,9 @@ class Endpoints:
         """List the latest requests of this process."""
         return json_response({"requests": list(self._traffic.latest()), "total": self._traffic.total})
 
-    def _predict(self, row: payloads.Record, explain: bool) -> Response:
+    def _predict(self, row: payloads.Record, explain: bool, observe: bool) -> Response:
         fields = self._checked((row,))
-        champion, result, explanation = score_rows(self.workspace, row, explain=explain)
+        champion, result, explanation = score_rows(self.workspace, row, explain=explain, observe=observe)
         no_unreadable(result.report)
         verdict = predictions(champion, fields, (row,), result, explanation)[0]
         changed = {"renamed_features": came_as(result.report), "rescaled_features": rescaled(result.report)}
@@ -141,7 +143,7 @@ class Endpoints:
         refuse_wrong_kinds(rows, fields.numeric)
         return fields
 
-    def _predict_batch(self, body: bytes, explain: bool) -> Response:
+    def _predict_batch(self, body: bytes, explain: bool, observe: bool) -> Response:
         champion = self.workspace.require_champion()
         rows = payloads.read_transactions(body, self.workspace.settings.max_request_rows).rows
         if explain and len(rows) > MOST_EXPLAINED:
@@ -153,7 +155,7 @@ class Endpoints:
         converted: dict[str, float] = {}
         if rows:
             fields = self._checked(rows)
-            champion, result, explanation = score_rows(self.workspace, rows, explain=explain)
+            champion, result, explanation = score_rows(self.workspace, rows, explain=explain, observe=observe)
             no_unreadable(result.report)
             retyped = result.report.retyped
             renamed, converted = came_as(result.report), rescaled(result.report)

@@ -26,4 +26,4 @@ def warm_up(champion: Champion | None) -> None:
     model.explain(rows[:1])
     if champion is not None:
         learned = champion.detector.schema_.learned
-        champion.detector.score({feature.name: _SAMPLES[feature.kind] for feature in learned})
+        champion.detector.score({feature.name: _SAMPLES[feature.kind] for feature in learned if not feature.derived})

@@ -27,6 +27,7 @@ MODES: dict[str, int] = {
     "value": kernels.LINEAR, "log value": kernels.LOGARITHMIC, "rarity": kernels.AS_IS, "identity": kernels.AS_IS,
     "code": kernels.AS_IS, "hour sin": kernels.HOUR_SIN, "hour cos": kernels.HOUR_COS,
     "weekday sin": kernels.WEEKDAY_SIN, "weekday cos": kernels.WEEKDAY_COS,
+    "excess": kernels.EXCESS, "first time": kernels.EXCESS,
 }  # fmt: skip
 SECONDS_A_DAY = 86_400.0
 

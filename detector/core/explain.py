@@ -61,6 +61,7 @@ def explain(known: Fitted, frame: pd.DataFrame) -> Explanation:
     ArithmeticError
         When the values do not add up to the output within 1e-6; no explanation is better than a wrong one.
     """
+    frame = known.beside(frame)
     aligned = known.aligner.align(frame)
     learned = known.schema.learned
     n = len(frame)

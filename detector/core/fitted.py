@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from detector.core import generations
 from detector.core import sample as sampling
-from detector.core.alignment import Aligner
+from detector.core.alignment import Aligned, Aligner, AlignmentReport
+from detector.core.behaviour import Behaviour
+from detector.core.deriving import derive
 from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
 from detector.core.fading import HalfLife, elapsed_between, later_of, latest_of, seconds_in, time_feature
 from detector.core.forest import Encoded
@@ -62,11 +64,13 @@ class Fitted:
     schema : the features.
     statistics : of each feature that takes part in scores or waits to.
     sample : encoded training rows, bags and calibration rows.
+    behaviour : what the entities did that a person named, or ``None``.
     """
 
     schema: Schema
     statistics: Mapping[str, FeatureStatistics]
     sample: Sample
+    behaviour: Behaviour | None = None
 
     @cached_property
     def views(self) -> Views:
@@ -90,11 +94,32 @@ class Fitted:
 
     def with_observed(self, schema: Schema, statistics: Mapping[str, FeatureStatistics]) -> Fitted:
         """Return the model with more observed features; what was grown and measured stays: nothing was learned."""
-        other = Fitted(schema, statistics, self.sample)
+        return self._like(replace(self, schema=schema, statistics=statistics))
+
+    def with_behaviour(self, behaviour: Behaviour | None) -> Fitted:
+        """Return the model with other histories; what was grown and measured stays."""
+        return self._like(replace(self, behaviour=behaviour))
+
+    def _like(self, other: Fitted) -> Fitted:
         for name in ("views", "importance"):
             if name in self.__dict__:
                 other.__dict__[name] = self.__dict__[name]
         return other
+
+    def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return ``frame`` with the features that are derived from what its entities did before."""
+        return frame if self.behaviour is None else self.behaviour.beside(frame)
+
+    def align(self, frame: pd.DataFrame, after: AlignmentReport | None = None) -> Aligned:
+        """Return a batch in the model's columns, derived features among them.
+
+        ``after`` is the report on the pieces before, see :meth:`detector.core.alignment.Aligner.align`.
+        """
+        frame = self.beside(frame)
+        aligned = self.aligner.align(frame, after)
+        if self.behaviour is None:
+            return aligned
+        return replace(aligned, report=self.behaviour.summarised(aligned.report, frame.columns))
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -136,6 +161,7 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
             feature = replace(feature, flag=is_flag(statistics[name]))
         features.append(feature)
         schema = schema.with_features([feature])
+    frame, behaviour, schema = derive(frame, schema, roles, readings, statistics)
     if not schema.learned:
         reasons = "; ".join(f"{feature.name}: {feature.reason}" for feature in features[:5])
         if not reasons:  # in scikit-learn's words
@@ -155,7 +181,7 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
     seconds = readings[dated_by].values if dated_by is not None else np.full(len(frame), np.nan)
     latest = latest_of(seconds)
     weight = settings.fading.counts(seconds, latest)
-    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest))
+    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest), behaviour)
 
 
 def update(
@@ -183,6 +209,9 @@ def update(
     fade = settings.fading.fade(len(frame), elapsed_between(known.sample.latest, now))
     schema, statistics = generations.with_names(known.matcher, frame, known.statistics)
     readings: dict[str, Reading] = {}
+    behaviour = known.behaviour
+    if behaviour is not None:
+        frame, behaviour = behaviour.learned(frame)
     for name in sorted(frame.columns):
         feature = schema.feature_of(name, frame.columns)
         if feature is None or _is_open(feature, roles):
@@ -210,7 +239,8 @@ def update(
         tracked = statistics[feature.name] = intake.reading.tracked_by(before, fade)
         if not feature.parts:
             feature = _with_columns(feature, intake.reading, tracked, schema, settings)
-        state = absence_is_state(tracked, came_later=feature.since > 0)
+        # A new entity has no habit yet: its rows are judged without one, not by the lack of it.
+        state = not feature.derived and absence_is_state(tracked, came_later=feature.since > 0)
         schema = schema.with_features(
             [replace(feature, absence_is_state=state, flag=is_flag(tracked), factor=intake.way.factor)]
         )
@@ -239,7 +269,7 @@ def update(
         recorded = _recorded(sample.rows).tolist()
         rows = {feature.name: recorded[feature.first_column] for feature in schema.encoded}
         schema, statistics = generations.settled(schema, statistics, rows, readings, ROWS_TO_LEARN)
-    return Fitted(schema, statistics, sample)
+    return Fitted(schema, statistics, sample, behaviour)
 
 
 def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:

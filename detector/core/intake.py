@@ -133,6 +133,8 @@ def take_in(name: str, column: pd.Series, known: Known, before: Way | None = Non
     feature = known.feature
     way = Way(name, feature.factor if before is None else before.factor)
     reading = read_column(column, feature.kind)
+    if feature.derived:  # computed here, so it is what it was
+        return Intake(way, reading, retyped=False)
     if feature.kind == "categorical":
         respelled = _respelled(reading, known)
         if respelled is not None:

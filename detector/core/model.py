@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detector.core import archive, fitted, stored_model
 from detector.core.alignment import AlignmentReport
+from detector.core.behaviour import Behaviour
 from detector.core.estimator import OutlierEstimator
 from detector.core.explain import Explanation, explain
 from detector.core.fitted import Fitted
@@ -59,7 +60,8 @@ class DynamicAnomalyDetector(OutlierEstimator):
         The same seed gives the same model, byte for byte.
     roles : dict from column name to role, or None
         Roles are input, amount, id, time, entity, label and ignored; what is not named is inferred, and ``schema_``
-        says how.
+        says how. Where an entity is named (a card, a customer), each row is also compared with what that entity
+        usually does, see :mod:`detector.core.behaviour`.
     half_life : float > 0, or a time: "7d", "12h", "30min", "90s", or a time span
         After so many new rows, an old row counts half. As a time: after so long between the latest rows of one batch
         and of the next, by the column with the role time; batches without it, or from before, make nothing fade.
@@ -215,10 +217,7 @@ class DynamicAnomalyDetector(OutlierEstimator):
         NotTrainedError, InputError
         """
         self._flush()
-        other = type(self)(**self.get_params(deep=False))
-        other.__dict__.update({key: value for key, value in self.__dict__.items() if key != "_lock"})
-        other._lock, other._waiting = Lock(), []
-        return other.partial_fit(rows)
+        return self._with(self._state).partial_fit(rows)
 
     # Scoring
 
@@ -288,12 +287,41 @@ class DynamicAnomalyDetector(OutlierEstimator):
             if unknown or sum(map(len, self._waiting)) >= _ROWS_WAITING:
                 self._count_waiting()
 
+    def follow(self, rows: Rows) -> None:
+        """Let rows into the histories of their entities, and learn nothing else from them.
+
+        Later rows of an entity are compared with these as well. Rows may come late or twice. May be called by many
+        threads; does nothing in a model without a named entity.
+        """
+        behaviour = self._fitted().behaviour
+        if behaviour is not None:
+            behaviour.follow(rows if isinstance(rows, Mapping) and not holds_columns(rows) else as_frame(rows))
+
+    def follower(self) -> DynamicAnomalyDetector:
+        """Return a detector for a file that comes in parts: each part's rows see those of earlier parts.
+
+        It shares everything with this one, which stays as it is, and gives the scores of the file in one piece.
+        """
+        known = self._fitted()
+        if known.behaviour is None:
+            return self
+        return self._with(known.with_behaviour(known.behaviour.follower()))
+
+    def beside(self, rows: Rows) -> pd.DataFrame:
+        """Return rows with the features that are derived from what their entities did before, 1 for as usual."""
+        return self._fitted().beside(as_frame(rows))
+
+    @property
+    def behaviour(self) -> Behaviour | None:
+        """What is remembered of the entities that a person named; ``None`` when none was."""
+        return self._fitted().behaviour
+
     def alignment(self, rows: Rows, after: AlignmentReport | None = None) -> AlignmentReport:
         """Return what scoring these rows would meet, column by column, and what would be done about it.
 
         ``after`` is the report on the pieces before, where a file comes in pieces; see :meth:`score`.
         """
-        return self._fitted().aligner.align(as_frame(rows), after).report
+        return self._fitted().align(as_frame(rows), after).report
 
     def explain(self, rows: Rows) -> Explanation:
         """Return SHAP values in source columns, positive for more anomalous, with reasons in words.
@@ -372,14 +400,45 @@ class DynamicAnomalyDetector(OutlierEstimator):
 
     # Keeping
 
-    def to_bytes(self) -> bytes:
-        """Return the model as the bytes of a model file; equal models give equal bytes."""
+    def to_bytes(self, *, histories: bool = True) -> bytes:
+        """Return the model as the bytes of a model file; equal models give equal bytes.
+
+        Without ``histories`` what is remembered of entities stays out, some 180 bytes each; see
+        :meth:`histories_to_bytes`.
+        """
         self._flush()
+        parameters = plain_parameters(self.get_params(deep=False), self._seed)
         return archive.to_bytes(
-            stored_model.to_content(
-                self._fitted(), plain_parameters(self.get_params(deep=False), self._seed), self._training()
-            )
+            stored_model.to_content(self._fitted(), parameters, self._training(), histories=histories)
         )
+
+    def histories_to_bytes(self) -> bytes | None:
+        """Return what is remembered of entities as the bytes of a file of its own; ``None`` when no entity is named."""
+        behaviour = self._fitted().behaviour
+        return None if behaviour is None else archive.to_bytes({"histories": behaviour.to_content()})
+
+    def begun(self) -> DynamicAnomalyDetector:
+        """Return this detector with empty histories, for what is to be remembered apart."""
+        behaviour = self._fitted().behaviour
+        return (
+            self if behaviour is None else self._with(self._fitted().with_behaviour(Behaviour.begun(behaviour.plans)))
+        )
+
+    def with_histories(self, data: bytes, *, add: bool = False) -> DynamicAnomalyDetector:
+        """Return this detector with the histories that :meth:`histories_to_bytes` wrote; this one stays as it is.
+
+        They take the place of its own, or come to them with ``add``.
+
+        Raises
+        ------
+        ModelFileError
+            When the bytes are damaged, or do not belong to a model with these entities.
+        """
+        return self._with(stored_model.with_histories(self._fitted(), archive.from_bytes(data), add=add))
+
+    def with_histories_of(self, other: DynamicAnomalyDetector) -> DynamicAnomalyDetector:
+        """Return this detector with the histories of another one, which must be of the same entities."""
+        return self._with(self._fitted().with_behaviour(other._fitted().behaviour))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> DynamicAnomalyDetector:
@@ -436,6 +495,13 @@ class DynamicAnomalyDetector(OutlierEstimator):
         self._waiting: list[pd.DataFrame] = []
         if "_lock" not in self.__dict__:
             self._lock = Lock()
+
+    def _with(self, state: Fitted) -> DynamicAnomalyDetector:
+        """Return a detector with the same parameters that knows ``state``."""
+        other = type(self)(**self.get_params(deep=False))
+        other.__dict__.update({key: value for key, value in self.__dict__.items() if key != "_lock"})
+        other._become(state)
+        return other
 
     def _flush(self) -> None:
         """Count the values of observed columns that have not been counted yet."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from detector.core.behaviour import derived_usual, derived_words
 from detector.core.fitted import Fitted
 from detector.core.forest import Floats
 from detector.core.intake import Way, read_again
@@ -78,6 +79,12 @@ def _of_column(
 ) -> list[Reason]:
     statistics = known.statistics[feature.name]
     usual = usual_text(feature, statistics)
+    if feature.derived:
+        words = derived_words(feature)
+        return [
+            Reason(feature.name, value, contribution, usual, f"{feature.name}: {words(value)}; {usual}.")
+            for value, contribution in zip(column.tolist(), contributions, strict=True)
+        ]
     told = _told(read_again(column, way, known.matcher.known[feature.name]), statistics)
     return [
         Reason(feature.name, _shown(value), contribution, usual, f"{feature.name} {words}; {usual}.")
@@ -89,6 +96,8 @@ def usual_text(feature: Feature, statistics: FeatureStatistics) -> str:
     """Return what is usual for a feature: the middle nine tenths of its numbers, or its most frequent values."""
     if statistics.present <= 0.0:
         return "nothing is known about it"
+    if feature.derived:
+        return derived_usual(feature, statistics)
     if feature.kind == "numeric":
         low, high = (value_text(value) for value in statistics.quantile([0.05, 0.95]).tolist())
         return f"usually {low}" if low == high else f"usually {low} to {high}"

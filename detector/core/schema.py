@@ -25,6 +25,8 @@ STATUSES: tuple[str, ...] = get_args(Status)
 SCORED_ROLES: frozenset[str] = frozenset({"input", "amount", "time"})
 #: The part that is kept with the rows but not split on: which of very many categories a row has.
 KEPT_PART = "code"
+#: The parts of features that are derived from what an entity did before; see :mod:`detector.core.behaviour`.
+DERIVED_PARTS = (("excess",), ("first time",))
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,11 @@ class Feature:
     def takes_part(self) -> bool:
         """Whether the forest may split on the feature."""
         return self.status == "learned"
+
+    @property
+    def derived(self) -> bool:
+        """Whether the feature is no column of the input: it is computed from what an entity did before."""
+        return self.parts in DERIVED_PARTS
 
     def to_content(self) -> dict[str, Any]:
         """Return the feature as builtins, for a model file."""
@@ -191,7 +198,7 @@ _LARGEST_FACTOR = 1e9
 _HOUR, _WEEKDAY = ("hour sin", "hour cos"), ("weekday sin", "weekday cos")
 #: What the encoded columns of each kind may hold.
 _PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "numeric": (("value",), ("value", "log value")),
+    "numeric": (("value",), ("value", "log value"), *DERIVED_PARTS),
     "boolean": (("value",),),
     "categorical": (("rarity", "identity"), ("rarity", KEPT_PART)),
     "datetime": (_HOUR, _WEEKDAY, _HOUR + _WEEKDAY),

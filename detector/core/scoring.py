@@ -108,7 +108,7 @@ def score_frame(
 
     ``after`` is the report on the pieces before, see :meth:`detector.core.alignment.Aligner.align`.
     """
-    aligned = fitted.aligner.align(frame, after)
+    aligned = fitted.align(frame, after)
     paths, severities, signatures, which = paths_of(fitted, aligned)
     labels = np.where(severities > cutoff, -1, 1).astype(np.int64)
     return ScoreResult(
@@ -158,6 +158,11 @@ class RecordScorer:
         NoKnownColumnsError
             When the record carries none of the learned features.
         """
+        behaviour = self._fitted.behaviour
+        if behaviour is not None:
+            if behaviour.apart is not None:
+                return self._score_as_frame(record, cutoff)
+            record = behaviour.extended(record)
         keys = tuple(record)
         known = self._key_sets.get(keys)
         if known is None:
@@ -267,8 +272,10 @@ class RecordScorer:
             codes = aligner.codes.get(feature.name)
             plan.append((place, name, feature.kind, columns.start, columns.stop, known_as, codes))
         carried = np.array([named[feature.name] is not None for feature in learned])
+        told = (*findings, *aligner.others([name for name in keys if name not in used], 1))
+        behaviour = self._fitted.behaviour
         known = _Known(
-            (*findings, *aligner.others([name for name in keys if name not in used], 1)),
+            told if behaviour is None else behaviour.told(told, frozenset(keys)),
             tuple(place for place, has in enumerate(carried.tolist()) if not has),
             aligner.carries(carried),
             tuple(plan),

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import content as stored
+from detector.core.behaviour import Behaviour
 from detector.core.fitted import Fitted
 from detector.core.numerals import LARGEST
 from detector.core.sample import Sample
 from detector.core.schema import Schema
 from detector.core.statistics import FeatureStatistics
+from detector.errors import ModelFileError
 
 _PARAMETERS = frozenset(
     {"contamination", "n_estimators", "max_samples", "scaler_type", "random_state", "roles", "half_life"}
@@ -21,9 +23,15 @@ _TRAINING = frozenset({"seed", "n_features_in", "feature_names_in"})
 _SAMPLE = frozenset(Sample.__dataclass_fields__)
 
 
-def to_content(known: Fitted, parameters: dict[str, Any], training: dict[str, Any]) -> dict[str, Any]:
-    """Return the model as builtins and arrays."""
-    return {
+def to_content(
+    known: Fitted, parameters: dict[str, Any], training: dict[str, Any], *, histories: bool = True
+) -> dict[str, Any]:
+    """Return the model as builtins and arrays, with what it remembers of entities or without."""
+    behaviour = known.behaviour
+    kept = {} if behaviour is None else {
+        "behaviour": behaviour.to_content(histories=histories)
+    }  # fmt: skip
+    return kept | {
         "parameters": parameters,
         "training": training,
         "schema": known.schema.to_content(),
@@ -40,7 +48,9 @@ def from_content(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     ModelFileError
         When anything is off.
     """
-    found = stored.fields(content, frozenset({"parameters", "training", "schema", "statistics", "sample"}), "a model")
+    names = frozenset({"parameters", "training", "schema", "statistics", "sample"})
+    # Only a model in which an entity was named has a behaviour.
+    found = stored.fields(content, names | (content.keys() & {"behaviour"}), "a model")
     parameters = stored.fields(found["parameters"], _PARAMETERS, "the parameters")
     roles = parameters["roles"]
     if roles is not None and not (type(roles) is dict and _texts([*roles, *roles.values()])):
@@ -67,7 +77,26 @@ def from_content(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     for name, item in tracked.items():
         if name not in schema.by_name or schema.by_name[name].kind != item.kind:
             raise stored.damaged("statistics do not belong to a feature of their kind")
-    return dict(parameters), dict(training), Fitted(schema, tracked, _sample(found["sample"], schema))
+    behaviour = Behaviour.from_content(found["behaviour"]) if "behaviour" in found else None
+    derived = {feature.name for feature in schema if feature.derived}
+    if not derived <= set(behaviour.names if behaviour is not None else ()):
+        raise stored.damaged("a feature is derived from an entity that the model does not know")
+    return dict(parameters), dict(training), Fitted(schema, tracked, _sample(found["sample"], schema), behaviour)
+
+
+def with_histories(known: Fitted, content: dict[str, Any], *, add: bool) -> Fitted:
+    """Return the model with the histories of a file of their own, in place of its own or beside them.
+
+    Raises
+    ------
+    ModelFileError
+        When anything is off, or when they are of other entities than the model's.
+    """
+    found = stored.fields(content, frozenset({"histories"}), "a file of histories")
+    behaviour = Behaviour.from_content(found["histories"])
+    if known.behaviour is None or behaviour.plans != known.behaviour.plans:
+        raise ModelFileError("These histories do not belong to this model: its entities are others.")
+    return known.with_behaviour(known.behaviour.merged(behaviour) if add else behaviour)
 
 
 def _texts(values: list[Any]) -> bool:

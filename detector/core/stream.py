@@ -101,7 +101,7 @@ def stream(
 
 
 def _score(known: Fitted, rows: pd.DataFrame, said: _Said) -> None:
-    aligned = known.aligner.align(rows)
+    aligned = known.align(rows)
     said.add(*paths_of(known, aligned))
     said.reported(aligned.report)
 
@@ -109,7 +109,7 @@ def _score(known: Fitted, rows: pd.DataFrame, said: _Said) -> None:
 def _span(
     known: Fitted, rows: pd.DataFrame, chunk: int, settings: Settings, roles: Mapping[str, str], said: _Said
 ) -> Fitted:
-    aligned = known.aligner.align(rows)
+    aligned = known.align(rows)
     matrix, layout = aligned.matrix, known.schema.layout
     signature = tuple(np.flatnonzero(aligned.carried).tolist())
     firsts = layout.starts[list(signature)]

@@ -112,15 +112,26 @@ class ChampionWatch:
             if version in self._models:
                 self._models.move_to_end(version)
                 return self._models[version]
-        model = (
-            self._registry.info(version),
-            DynamicAnomalyDetector.from_bytes(self._registry.get(version)),
-        )
+        model = self._registry.info(version), registered_model(self._registry, version)
         with self._models_lock:
             self._models[version] = model
             while len(self._models) > KEPT_MODELS:
                 self._models.popitem(last=False)
         return model
+
+
+def registered_model(registry: Registry, version: int) -> DynamicAnomalyDetector:
+    """Return the model of a version as it was registered, with what was observed of its entities since.
+
+    Raises
+    ------
+    NotFoundError, ModelFileError
+        When there is no such version, or a file is not the one that was registered.
+    """
+    detector = DynamicAnomalyDetector.from_bytes(registry.get(version))
+    for place, histories in enumerate(registry.histories_of(version)):
+        detector = detector.with_histories(histories, add=place > 0)
+    return detector
 
 
 def _own_cutoff(connection: Connection) -> float | None:

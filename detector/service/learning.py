@@ -8,6 +8,7 @@ from detector.core.alignment import AlignmentReport
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError
 from detector.files import Table
+from detector.service.champion import registered_model
 from detector.service.progress import Progress
 from detector.service.rejected import nothing_left
 from detector.service.sources import EvenSample, told_batches
@@ -55,7 +56,8 @@ def learn_table(
 
 def as_registered(ws: Workspace, champion: Champion) -> DynamicAnomalyDetector:
     """Return the champion without the columns it has observed in this process, so that an update can be repeated."""
-    return DynamicAnomalyDetector.from_bytes(ws.registry.get(champion.version))
+    ws.following.write()
+    return registered_model(ws.registry, champion.version)
 
 
 def new_features(before: DynamicAnomalyDetector, after: DynamicAnomalyDetector) -> list[str]:

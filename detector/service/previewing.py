@@ -80,7 +80,9 @@ def preview_update(
     progress(learned.rows, learned.rows, "Comparing")
     frame = sample.frame()
     assert frame is not None
-    compared = compare(champion.detector, learned.detector, frame, champion.cutoff)
+    # Against the same past: the updated model has let these very rows into its histories.
+    after = learned.detector.with_histories_of(champion.detector)
+    compared = compare(champion.detector, after, frame, champion.cutoff)
     content = learned.detector.to_bytes()
     token = uuid4().hex
     path = _preview_path(ws, token)
@@ -166,12 +168,13 @@ def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
     content = path.read_bytes() if path.is_file() else b""
     if sha256(content).hexdigest() != row["sha256"]:
         raise ModelFileError("The previewed model on disk is not the one that was previewed. Preview the file again.")
+    detector = DynamicAnomalyDetector.from_bytes(content)
     new = new_version(
-        DynamicAnomalyDetector.from_bytes(content),
+        detector,
         origin="updated",
         parent=row["base_version"],
         figures={"update": row["figures"]},
-        content=content,
+        content=None if detector.behaviour is not None else content,
     )
     info = ws.promote(
         new,

@@ -65,9 +65,12 @@ class ScoredSummary:
     set_aside: int
 
 
-def score_rows(ws: Workspace, rows: Rows, *, explain: bool = False) -> tuple[Champion, ScoreResult, Explanation | None]:
-    """Score rows in memory with the champion, and register the new features that they carry; touches no disk.
+def score_rows(
+    ws: Workspace, rows: Rows, *, explain: bool = False, observe: bool = False
+) -> tuple[Champion, ScoreResult, Explanation | None]:
+    """Score rows in memory with the champion, and register the new features that they carry.
 
+    With ``observe`` they also enter the histories of their entities, so that later rows are compared with them.
     There is no explanation where the values do not add up: none is better than a wrong one.
 
     Raises
@@ -81,7 +84,10 @@ def score_rows(ws: Workspace, rows: Rows, *, explain: bool = False) -> tuple[Cha
     result = champion.detector.score(rows, cutoff=champion.cutoff)
     ws.missing_log.tell(champion.version, result.report)
     ws.observations.note(champion, rows, result.report.new)
-    return champion, result, _explained(champion, rows) if explain else None
+    explanation = _explained(champion, rows) if explain else None
+    if observe:
+        ws.following.note(champion, rows)
+    return champion, result, explanation
 
 
 def verdict(ws: Workspace, upload_id: str) -> SchemaVerdict:

@@ -39,7 +39,7 @@ class Source:
         """Return how the file is read, with what a model knows about its columns."""
         if detector is None:
             return self.options
-        features = tuple(feature for feature in detector.schema_ if not feature.stands_by_for)
+        features = tuple(feature for feature in detector.schema_ if not feature.derived and not feature.stands_by_for)
         return replace(
             self.options,
             expected_columns=_names(features),

@@ -39,6 +39,8 @@ class ScoredTally:
         self._min_importance = min_importance
         self._worst: pd.DataFrame | None = None
         self._worst_severities = np.empty(0)
+        # Each row sees the rows of its entities in earlier batches.
+        self._detector = champion.detector.follower()
         self._days: Counter[date] = Counter()
         self._flagged_days: Counter[date] = Counter()
         self._time_column = next(
@@ -54,7 +56,8 @@ class ScoredTally:
         NoKnownColumnsError
             When the first batch carries too little of what the model knows.
         """
-        result = self.champion.detector.score(frame, cutoff=self.champion.cutoff, after=self.report)
+        frame = self._detector.beside(frame)
+        result = self._detector.score(frame, cutoff=self.champion.cutoff, after=self.report)
         if self.report is None:
             require_known(result.report, self._min_importance)
         self._count(frame, result)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from detector.core.frames import as_frame
 from detector.core.model import DynamicAnomalyDetector
+from detector.core.times import times_of
 from detector.errors import InputError
 from detector.files import ReadOptions
 from detector.service.histogram import Histogram
@@ -273,6 +274,12 @@ def _measure_held_out(frame: pd.DataFrame, parameters: TrainParameters, roles: M
     held = np.zeros(len(frame), dtype=bool)
     held[np.random.default_rng(parameters.random_state).permutation(len(frame))[:many]] = True
     detector = _fitted(frame[~held], parameters, roles)
+    if detector.behaviour is not None:
+        # A row in the midst of what its entity did is no fresh one: the latest rows are held out instead.
+        times = times_of(frame[detector.behaviour.plans[0].time]).to_numpy()
+        held[:] = False
+        held[np.argsort(times, kind="stable")[len(frame) - many :]] = True
+        detector = _fitted(frame[~held], parameters, roles)
     severities = detector.score(frame[held]).severities
     shares = {share: float(np.mean(severities > 100.0 - share)) for share in SHARES}
     return _HeldOut(many, Histogram.of(severities), shares)

@@ -18,9 +18,13 @@ def new_version(
     figures: Mapping[str, Any] | None = None,
     content: bytes | None = None,
 ) -> NewVersion:
-    """Return what the registry needs of a fitted model; ``content`` are its bytes where they are at hand already."""
+    """Return what the registry needs of a fitted model; ``content`` are its bytes where they are at hand already.
+
+    What it remembers of entities goes into a file of its own, unless ``content`` holds it.
+    """
     return NewVersion(
-        content=detector.to_bytes() if content is None else content,
+        content=detector.to_bytes(histories=False) if content is None else content,
+        histories=detector.histories_to_bytes() if content is None else None,
         origin=origin,
         rows=detector.rows_seen,
         features=learned_features(detector),
@@ -34,9 +38,11 @@ def new_version(
 
 def learned_features(detector: DynamicAnomalyDetector) -> tuple[str, ...]:
     """Return the columns that take part in the model's scores."""
-    return tuple(feature.name for feature in detector.schema_.learned)
+    return tuple(feature.name for feature in detector.schema_.learned if not feature.derived)
 
 
 def left_out(detector: DynamicAnomalyDetector) -> tuple[tuple[str, str], ...]:
     """Return (column, reason) of the known columns that do not take part in scores."""
-    return tuple((feature.name, feature.reason) for feature in detector.schema_ if not feature.takes_part)
+    return tuple(
+        (feature.name, feature.reason) for feature in detector.schema_ if not (feature.takes_part or feature.derived)
+    )

@@ -17,6 +17,7 @@ from detector.errors import ConflictError, InputError, ModelFileError, NotTraine
 from detector.service.api_probe import ApiProbe
 from detector.service.background import Background, mark_interrupted
 from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
+from detector.service.following import Following
 from detector.service.logs import MissingLog
 from detector.service.observing import Observations
 from detector.service.versioning import new_version
@@ -50,6 +51,8 @@ class Workspace:
         Warns of features that rows lack.
     observations : Observations
         Registers the new features of rows that were scored in memory.
+    following : Following
+        Lets observed transactions into the histories of their entities.
     notice : str or None
         A sentence for people when something is wrong with the models on disk (a ``MODEL_PATH`` file that was refused).
     """
@@ -62,6 +65,7 @@ class Workspace:
         self.api = ApiProbe(settings.api_url)
         self.missing_log = MissingLog()
         self.observations = Observations()
+        self.following = Following(self.registry.histories)
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
 
@@ -88,6 +92,7 @@ class Workspace:
     def close(self) -> None:
         """Ask running jobs to stop and let go of the database."""
         self.observations.close()
+        self.following.write()
         self.background.close()
         self.database.close()
 

@@ -7,6 +7,7 @@ number: numbers have no gaps, a row never lacks its file. An alias moves only fr
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,11 @@ from detector.durable import write_durably
 from detector.errors import ConflictError, ModelFileError, NotFoundError
 from detector.store import audit, tables
 from detector.store.database import Database
+from detector.store.histories import HistoryFiles
 from detector.store.versions import Alias, Lane, NewVersion, VersionInfo
+
+#: The figure of a version that names its histories.
+HISTORIES = "histories"
 
 
 class Registry:
@@ -27,6 +32,7 @@ class Registry:
     def __init__(self, folder: Path, database: Database) -> None:
         self.folder = folder
         self.database = database
+        self.histories = HistoryFiles(folder.parent / "histories")
 
     def register(
         self,
@@ -61,6 +67,9 @@ class Registry:
             When the alias has another revision by now. Nothing is kept.
         """
         digest = sha256(new.content).hexdigest()
+        if new.histories is not None:
+            # Before the transaction, which must be short; a file that no version names does no harm.
+            new = replace(new, figures={**new.figures, HISTORIES: self.histories.keep(new.histories)})
         with self.database.write() as connection:
             if alias is not None:
                 _require_revision(connection, alias, expected_revision)
@@ -105,6 +114,19 @@ class Registry:
                 version=version,
             )
         return content
+
+    def histories_of(self, version: int) -> list[bytes]:
+        """Return what a version remembers of entities: of its making first, then of what was observed since.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such version.
+        ModelFileError
+            When a file is missing or was changed.
+        """
+        digest = self.info(version).figures.get(HISTORIES)
+        return [] if digest is None else [self.histories.get(digest), *self.histories.observed(version)]
 
     def info(self, version: int) -> VersionInfo:
         """Return what is known of a version; raises ``NotFoundError``."""

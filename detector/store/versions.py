@@ -16,6 +16,7 @@ class NewVersion:
     """A model that wants to become a version: its bytes, and what should be known of it without reading them.
 
     ``cutoff`` is the severity (0-100) that the model's contamination implies, ``rows`` the rows it has seen in all.
+    ``histories`` is what it remembers of entities, kept in a file beside the model's.
     """
 
     content: bytes = field(repr=False)
@@ -27,6 +28,7 @@ class NewVersion:
     parent: int | None = None
     lane: Lane = "main"
     figures: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    histories: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

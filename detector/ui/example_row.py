@@ -23,7 +23,8 @@ def example_row(champion: Champion | None) -> dict[str, Any]:
     if champion is None:
         return dict(BEFORE_TRAINING)
     statistics = champion.detector.feature_stats
-    return {feature.name: _usual(statistics[feature.name]) for feature in champion.detector.schema_.learned}
+    columns = [feature.name for feature in champion.detector.schema_.learned if not feature.derived]
+    return {name: _usual(statistics[name]) for name in columns}
 
 
 def _usual(figures: Mapping[str, Any]) -> Any:

@@ -57,7 +57,7 @@ def test_bodies_queries_and_problems_are_described(description, path):
     assert names == {
         "/train": ["contamination", "n_estimators", "max_samples", "scaler_type", "random_state"],
         "/update": [],
-    }.get(path, ["explain"])
+    }.get(path, ["explain", "observe"])
 
 
 def test_the_described_example_can_be_sent(description, client):

@@ -4,7 +4,7 @@ from detector.ui.example_row import BEFORE_TRAINING, example_row
 
 
 def champion(**figures):
-    learned = tuple(SimpleNamespace(name=name) for name in figures)
+    learned = tuple(SimpleNamespace(name=name, derived=False) for name in figures)
     return SimpleNamespace(detector=SimpleNamespace(schema_=SimpleNamespace(learned=learned), feature_stats=figures))
 
 

@@ -19,6 +19,7 @@ it came from, and would not see that another file has changed.
 from detector.core.kernels.donors import fill_from_nearest
 from detector.core.kernels.encoding import (
     AS_IS,
+    EXCESS,
     HOUR_COS,
     HOUR_SIN,
     LINEAR,
@@ -45,6 +46,7 @@ __all__ = [
     "ABSENT_THRESHOLD",
     "AS_IS",
     "EULER_GAMMA",
+    "EXCESS",
     "HOUR_COS",
     "HOUR_SIN",
     "LINEAR",

@@ -10,7 +10,7 @@ from numba import njit
 from detector.core.kernels.compiling import compiled
 
 #: How a typed value becomes an encoded one.
-LINEAR, LOGARITHMIC, AS_IS, HOUR_SIN, HOUR_COS, WEEKDAY_SIN, WEEKDAY_COS = range(7)
+LINEAR, LOGARITHMIC, AS_IS, HOUR_SIN, HOUR_COS, WEEKDAY_SIN, WEEKDAY_COS, EXCESS = range(8)
 
 
 @njit(inline="always")
@@ -21,6 +21,9 @@ def _encoded(value, mode, center, spread):
         value = math.copysign(math.log1p(abs(value)), value)
     elif mode == 2:
         return value
+    elif mode == 7:
+        # All that is ordinary is one value, on which no tree can split.
+        value = max(0.0, math.log(max(value, 1e-30)) - center) / spread if not math.isnan(value) else value
     elif mode <= 4:
         angle = 2.0 * math.pi * (value / 86_400.0 - np.floor(value / 86_400.0))
         return math.sin(angle) if mode == 3 else math.cos(angle)
@@ -33,7 +36,7 @@ def _encoded(value, mode, center, spread):
 
 @compiled("void(f8[::1], i8, f8, f8, f4[:,::1], i8)")
 def encode_column(values, mode, center, spread, out, column):
-    """Write typed ``values`` (n,) encoded to ``out[:, column]``: scaled, logarithmic, as they are, or on a circle."""
+    """Write typed ``values`` (n,) encoded to ``out[:, column]``; the modes are those above."""
     for i in range(values.shape[0]):
         out[i, column] = _encoded(values[i], mode, center, spread)
 
