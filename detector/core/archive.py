@@ -8,7 +8,8 @@ version and the SHA-256 of the payload, and a file whose bytes are not exactly w
 is refused, so no change goes unnoticed.
 
 ``FORMAT_VERSION`` grows by one whenever a reader of the old version could not read the new one; a reader keeps reading
-all versions before its own.
+all versions from ``OLDEST_VERSION`` on. Rows of the first version were encoded otherwise, and cannot be read again from
+what it kept.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from detector.errors import ModelFileError, excerpt
 
 FORMAT = "dynamic-anomaly-detector"
 FORMAT_VERSION = 2
+OLDEST_VERSION = 2
 #: Larger files are refused before they are parsed.
 LARGEST_FILE = 2 * 1024**3
 #: Pickle protocol; fixed, since the bytes must be reproducible.
@@ -67,7 +69,7 @@ def from_bytes(data: bytes) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        When the bytes are damaged, foreign, of a newer format, or hold anything but plain values.
+        When the bytes are damaged, foreign, of a newer or a too old format, or hold anything but plain values.
     """
     if len(data) > LARGEST_FILE:
         raise ModelFileError("The model file is larger than any model that this program writes.")
@@ -80,6 +82,10 @@ def from_bytes(data: bytes) -> dict[str, Any]:
     if version > FORMAT_VERSION:
         raise ModelFileError(
             f"The model file has format {version}, and this program reads up to {FORMAT_VERSION}. Update the program."
+        )
+    if version < OLDEST_VERSION:
+        raise ModelFileError(
+            f"The model file has format {version}, of an earlier program, which is no longer read. Train again."
         )
     payload = envelope.get("payload")
     if (

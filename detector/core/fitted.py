@@ -181,7 +181,7 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
     seconds = readings[dated_by].values if dated_by is not None else np.full(len(frame), np.nan)
     latest = latest_of(seconds)
     weight = settings.fading.counts(seconds, latest)
-    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest), behaviour)
+    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest).weighed(), behaviour)
 
 
 def update(

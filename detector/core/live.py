@@ -19,10 +19,8 @@ from detector.core import kernels
 from detector.core import sample as sampling
 from detector.core.forest import Choices, Encoded, Floats, Forest
 from detector.core.live_calibration import LiveCalibration
-from detector.core.sample import CALIBRATION_ROWS, FEWEST_CALIBRATION_ROWS, Sample
+from detector.core.sample import BURST, CALIBRATION_ROWS, FEWEST_CALIBRATION_ROWS, Sample
 
-#: Share of a bag that is new when its tree is grown again.
-BURST = 0.25
 #: A bag that may hold more rows, since there are more, grows by so much at once: its tree is grown again for it.
 GROWTH = 1.25
 #: More old rows than this are not told apart from this many.

@@ -9,8 +9,7 @@ rows recorded yet.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +30,11 @@ NEWCOMER_HALF_LIVES = 6.0
 SAMPLE_VALUES = 16_000_000
 #: A bag holds at most this share of the rows, so that every row stays out of some bags and can be scored honestly.
 LARGEST_BAG_SHARE = 0.632
+
+#: A column's weight changes when it would be so many times as great or as small.
+WEIGHT_CHANGES = 1.5
+#: Share of a bag that is new when it has its turn; an update that brings less gives turns to few bags.
+BURST = 0.25
 
 #: What numpy's generator takes.
 _MOST_OLD = 10**9 - 1
@@ -54,6 +58,7 @@ class Sample:
     seen : int, rows seen since the first training.
     updates : int, updates since the first training; part of the seed of the next one.
     latest : when the latest batch was, in seconds since 1970 UTC; ``None`` when no row had a time.
+    weights : (d,) float64, how often trees ask each column; see :meth:`weighed`.
     """
 
     rows: Encoded
@@ -66,11 +71,19 @@ class Sample:
     seen: int
     updates: int
     latest: float | None = None
+    weights: Floats = field(default_factory=lambda: np.empty(0))
 
-    @cached_property
-    def weights(self) -> Floats:
-        """How often trees ask each encoded column (d,), by the tails of the calibration rows."""
-        return tail_weights(self.rows[self.calibration])
+    def weighed(self) -> Sample:
+        """Return the sample with the weights of its columns, by the tails of the calibration rows.
+
+        A weight that is still about right stays as it is, so that an update does not turn every choice over.
+        """
+        found = tail_weights(self.rows[self.calibration])
+        kept = np.ones(len(found))
+        kept[: len(self.weights)] = self.weights
+        change = np.maximum(found / kept, kept / found)
+        stays = (np.arange(len(found)) < len(self.weights)) & (change < WEIGHT_CHANGES)
+        return replace(self, weights=np.where(stays, kept, found))
 
     def widened(self, columns: int) -> Sample:
         """Return the sample with room for ``columns`` encoded columns; what old rows lack is ``NaN``."""
@@ -155,13 +168,36 @@ def updated(
             kept = np.concatenate([slots, generator.choice(others, min(keep - len(slots), len(others)), replace=False)])
         return np.concatenate([new, kept.astype(np.int64)])
 
-    size = max(sample.bags.shape[1], bag_size(max_samples, old + n))
-    refilled = [refill(bag, size) for bag in sample.bags]
-    # What is cut off where a bag could not be filled up is at its end: rows that only fill up.
-    shortest = min(len(bag) for bag in refilled)
-    bags = np.stack([bag[:shortest] for bag in refilled])
+    held = sample.bags.shape[1]
+    size = max(held, bag_size(max_samples, old + n))
+    share, burst = counts / (old + counts), min(math.ceil(BURST * held), len(pool))
+    if size == held and share * held < burst:
+        bags = _in_turns(sample.bags, pool, share, burst, generator)
+    else:
+        refilled = [refill(bag, size) for bag in sample.bags]
+        # What is cut off where a bag could not be filled up is at its end: rows that only fill up.
+        shortest = min(len(bag) for bag in refilled)
+        bags = np.stack([bag[:shortest] for bag in refilled])
     calibration = _calibration(sample.calibration, pool, old_a_new, generator)
     return settled(sample, batch, bags, calibration, old + counts, half_life)
+
+
+def _in_turns(
+    bags: Rows, pool: NDArray[np.int64], share: float, burst: int, generator: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return the bags after a small update: few of them take ``burst`` new rows each, instead of all of them a few.
+
+    A slot takes a new row as likely as ever, ``share``. But a tree is grown again for one new row as for many, and a
+    forest in which few trees change ranks rows more steadily than one in which all change a little.
+    """
+    trees, size = bags.shape
+    expected = trees * share * size / burst
+    turns = int(expected) + int(generator.random() < expected % 1.0)
+    refilled = bags.astype(np.int64)
+    for tree in generator.choice(trees, turns, replace=False):
+        kept = generator.choice(bags[tree], size - burst, replace=False)
+        refilled[tree] = np.concatenate([generator.choice(pool, burst, replace=False), kept])
+    return refilled
 
 
 def settled(
@@ -185,13 +221,14 @@ def settled(
     used, (bags_now, calibration_now, newcomers_now) = _compact((bags, calibration, newcomers))
     from_old = used[used < have]
     from_new = used[used >= have] - have
-    return replace(
+    changed = replace(
         sample,
         rows=np.concatenate([sample.rows[from_old], batch[from_new]]),
         numbers=np.concatenate([sample.numbers[from_old], sample.seen + from_new]),
         bags=bags_now, calibration=calibration_now, newcomers=newcomers_now,
         weight=weight, seen=sample.seen + n, updates=sample.updates + 1,
     )  # fmt: skip
+    return changed.weighed()
 
 
 def _some(pool: NDArray[np.int64], slots: int, old_a_new: float, generator: np.random.Generator) -> NDArray[np.int64]:

@@ -191,8 +191,6 @@ class Schema:
 
 
 _FIELDS = frozenset(Feature.__dataclass_fields__)
-#: What files of the first format do not say.
-_ADDED: Mapping[str, Any] = {"flag": False, "factor": 1.0, "aliases": [], "stands_by_for": ""}
 #: No factor between two units lies beyond.
 _LARGEST_FACTOR = 1e9
 _HOUR, _WEEKDAY = ("hour sin", "hour cos"), ("weekday sin", "weekday cos")
@@ -206,7 +204,7 @@ _PARTS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def _feature_from(content: object) -> Feature:
-    found = stored.fields({**_ADDED, **content} if isinstance(content, dict) else content, _FIELDS, "a feature")
+    found = stored.fields(content, _FIELDS, "a feature")
     texts = ("name", "kind", "role", "status", "reason", "stands_by_for")
     flags = ("logarithmic", "absence_is_state", "revisit", "flag")
     parts, aliases = found["parts"], found["aliases"]

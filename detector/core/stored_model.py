@@ -104,8 +104,6 @@ def _texts(values: list[Any]) -> bool:
 
 
 def _sample(content: object, schema: Schema) -> Sample:
-    if type(content) is dict and "latest" not in content:
-        content = content | {"latest": None}  # as written before rows could fade with time
     found = stored.fields(content, _SAMPLE, "the sample")
     rows = _matrix(found["rows"], np.float32)
     bags = _matrix(found["bags"], np.int32)
@@ -118,8 +116,11 @@ def _sample(content: object, schema: Schema) -> Sample:
     calibration = stored.array(found, "calibration", np.int32, most=most).copy()
     newcomers = stored.array(found, "newcomers", np.int32, most=most).copy()
     seeds = stored.array(found, "seeds", np.uint32, most=len(bags)).copy()
-    if len(numbers) != most or len(seeds) != len(bags) or not len(calibration):
+    weights = stored.array(found, "weights", np.float64, most=schema.width).copy()
+    if len(numbers) != most or len(seeds) != len(bags) or not len(calibration) or len(weights) != schema.width:
         raise stored.damaged("the parts of the sample do not fit together")
+    if not ((weights > 0.0) & (weights < np.inf)).all():
+        raise stored.damaged("the sample weighs a column by a number that is out of range")
     for places in (*bags, calibration, newcomers):
         if places.size and (places.min() < 0 or places.max() >= most):
             raise stored.damaged("the sample points at rows that are not there")
@@ -131,7 +132,7 @@ def _sample(content: object, schema: Schema) -> Sample:
     return Sample(
         rows, numbers, bags, calibration, newcomers, seeds, stored.number(found, "weight", lowest=0.0),
         seen, stored.whole_number(found, "updates"),
-        None if found["latest"] is None else stored.number(found, "latest"),
+        None if found["latest"] is None else stored.number(found, "latest"), weights,
     )  # fmt: skip
 
 

@@ -231,6 +231,10 @@ def test_a_newer_format_says_so() -> None:
     assert message == "The model file has format 3, and this program reads up to 2. Update the program."
 
 
+def test_a_format_that_is_no_longer_read_says_what_to_do() -> None:
+    assert "of an earlier program, which is no longer read. Train again." in refused(wrapped(b"", version=1))
+
+
 @pytest.mark.parametrize("version", [None, 0, -1, True, 1.0, "1"])
 def test_a_format_that_is_no_number_is_refused(version: Any) -> None:
     assert "does not say which format" in refused(wrapped(b"", version=version))
@@ -240,7 +244,7 @@ def test_an_envelope_with_anything_more_or_less_is_refused() -> None:
     payload = plainly({"x": 1})
     assert archive.from_bytes(wrapped(payload)) == {"x": 1}
     refused(wrapped(payload, sha256="0" * 64))
-    refused(plainly({"format": archive.FORMAT, "version": 1, "sha256": "", "payload": "text"}))
+    refused(plainly({"format": archive.FORMAT, "version": archive.FORMAT_VERSION, "sha256": "", "payload": "text"}))
     refused(wrapped(plainly([1])))
     refused(wrapped(payload, more=1))
     refused(wrapped(payload + b"."))

@@ -201,7 +201,7 @@ def test_of_many_young_rows_the_latest_are_kept() -> None:
 
 def test_newcomers_go_when_their_column_does_not_come_again() -> None:
     sample = updated(a_sample(1_000, trees=5), a_batch(50, 1_000, d=3), 256, 100.0, 0)
-    for _ in range(20):
+    for _ in range(60):
         lacking = a_batch(100, sample.seen, d=3)
         lacking[:, 2] = np.nan
         sample = updated(sample, lacking, 256, 100.0, 0)
@@ -223,3 +223,21 @@ def test_membership_says_which_bags_hold_a_row() -> None:
     held = sample.membership(sample.bags, sizes, sample.calibration)
     for t, bag in enumerate(sample.bags):
         assert held[t].tolist() == [int(row in set(bag)) for row in sample.calibration]
+
+
+def test_a_small_update_takes_its_share_of_the_slots_in_few_bags() -> None:
+    before = a_sample(10_000, trees=100)
+    after = updated(before, a_batch(200, 10_000), 256, 1e9, 0)
+    new = (after.numbers[after.bags] >= before.seen).sum(axis=1)
+    assert set(new.tolist()) == {0, 64}
+    assert new.sum() == pytest.approx(100 * 256 * 200 / 10_200, abs=64)
+    assert all(len(set(bag.tolist())) == 256 for bag in after.bags)
+
+
+def test_many_small_updates_replace_as_much_as_one_large_one() -> None:
+    large = updated(a_sample(4_000, trees=50), a_batch(4_000, 4_000), 256, 1e9, 0)
+    small = a_sample(4_000, trees=50)
+    for start in range(4_000, 8_000, 40):
+        small = updated(small, a_batch(40, start), 256, 1e9, 0)
+    shares = [(sample.numbers[sample.bags] >= 4_000).mean() for sample in (large, small)]
+    assert shares == pytest.approx([0.5, 0.5], abs=0.04)

@@ -78,12 +78,6 @@ def test_what_is_read_back_equals_what_was_written() -> None:
     assert Schema.from_content(SCHEMA.to_content()) == SCHEMA
 
 
-def test_what_files_of_the_first_format_do_not_say_is_as_it_was_then() -> None:
-    added = ("flag", "factor", "aliases", "stands_by_for")
-    old = [{key: value for key, value in item.items() if key not in added} for item in SCHEMA.to_content()]
-    assert Schema.from_content(old) == SCHEMA
-
-
 def test_a_column_is_the_feature_of_its_name_and_then_of_its_other_names() -> None:
     named = replace(AMOUNT, aliases=("amt", "AMOUNT"))
     beside = replace(CITY, name="amount (text)", status="retired", first_column=5, stands_by_for="amount")

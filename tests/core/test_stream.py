@@ -103,11 +103,10 @@ def test_few_rows_with_holes_hold_up_nobody() -> None:
     start, more = tables.numbers(1_000), tables.numbers(2_000, seed=1)
     more.iloc[::50, 2] = np.nan
     model = small().fit(start)
-    wanted = model.score(more.iloc[::50])
+    wanted = model.score(more)
     result = model.stream(more)
-    assert result.severities[::50].tobytes() == wanted.severities.tobytes()
-    assert len(result.signatures) == 2
-    assert [len(result.signatures[place]) for place in result.signature_of_row[:3]] == [9, 10, 10]
+    assert result.severities[::50].tobytes() == wanted.severities[::50].tobytes()
+    assert {len(result.signatures[place]) for place in result.signature_of_row} == {10}
     assert model.rows_seen == 3_000
     assert model._state.sample.updates == 2
 
