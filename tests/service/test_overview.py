@@ -81,7 +81,7 @@ def test_losing_what_the_scores_rest_on_is_a_drift(ws: Workspace, trained: Train
 
 def test_values_unlike_those_of_training_are_a_drift(ws: Workspace, trained: TrainResult, give: Give) -> None:
     frame = transactions(600, seed=2)
-    scoring.score_file(ws, give(frame.assign(amount=frame["amount"] * 100, items=99)).id, actor="ada")
+    scoring.score_file(ws, give(frame.assign(amount=frame["amount"] + 5_000.0, items=99)).id, actor="ada")
     assert overview.status(ws).drift == "drifting"
 
 
