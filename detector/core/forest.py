@@ -18,6 +18,7 @@ from detector.core import kernels
 ROWS_A_THREAD = 16_384
 #: Calibration makes a request wait, and never lasts long: it is shared sooner.
 CALIBRATION_A_THREAD = 2_048
+TREES_A_THREAD = 32
 
 Floats = NDArray[np.float64]
 Encoded = NDArray[np.float32]
@@ -109,9 +110,13 @@ class Forest:
             depth=depth,
             columns=columns,
         )
-        kernels.grow_trees(
-            rows, bags, sizes, columns, choices.feature_keys, choices.part_keys, 1.0 / choices.weights, seeds, depth,
-            forest.split_column, forest.threshold, forest.leaf, forest.count,
+        in_blocks(
+            lambda a, b: kernels.grow_trees(
+                rows, bags[a:b], sizes[a:b], columns, choices.feature_keys, choices.part_keys, 1.0 / choices.weights,
+                seeds[a:b], depth, forest.split_column[a:b], forest.threshold[a:b], forest.leaf[a:b], forest.count[a:b],
+            ),
+            trees,
+            a_thread=TREES_A_THREAD,
         )  # fmt: skip
         return forest
 
@@ -178,7 +183,7 @@ class Forest:
 
 
 def in_blocks(work: Callable[[int, int], None], n: int, a_thread: int = ROWS_A_THREAD) -> None:
-    """Call ``work(start, stop)`` over ``n`` rows, on several threads when each gets ``a_thread`` rows or more."""
+    """Call ``work(start, stop)`` over ``n`` rows or trees, on several threads when each gets ``a_thread`` or more."""
     # A pool of our own: numba's default one aborts the process when two threads enter it.
     threads = min(_processors(), n // a_thread)
     if threads < 2:

@@ -33,8 +33,9 @@ LARGEST_BAG_SHARE = 0.632
 
 #: A column's weight changes when it would be so many times as great or as small.
 WEIGHT_CHANGES = 1.5
-#: Share of a bag that is new when it has its turn; an update that brings less gives turns to few bags.
-BURST = 0.25
+#: Share of a bag that is new when it has its turn; an update that brings less gives turns to few bags. At a quarter
+#: trees are grown twice as often, and rank no better.
+BURST = 0.5
 
 #: What numpy's generator takes.
 _MOST_OLD = 10**9 - 1

@@ -58,10 +58,10 @@ def test_an_update_touches_no_more_after_ten_million_rows_than_after_ten_thousan
     late = touched(model, rows(500))
     assert model.rows_seen == 10_010_000
     # Rows fade among each other: 10,000 count as 5,410, and any number as at most 7,214; 500 new ones as 483.
-    # A tree whose turn it is takes 64 of them.
+    # A tree whose turn it is takes 128 of them.
     for counted, expected in ((early, 50 * 256 * 483 / (483 + 5_048)), (late, 50 * 256 * 483 / 7_214)):
-        assert abs(counted["slots"] - expected) <= 64
-        assert counted["slots"] == 64 * counted["trees"]
+        assert abs(counted["slots"] - expected) <= 128
+        assert counted["slots"] == 128 * counted["trees"]
     assert max(early["calibration"], late["calibration"]) <= CALIBRATION_ROWS
     assert late["rows"] <= 50 * 256 + CALIBRATION_ROWS
     assert late["sketches"] <= 1.1 * early["sketches"]
