@@ -177,9 +177,8 @@ def _with_siblings(sample: Sample, bags: Rows, sizes: NDArray[np.int32]) -> tupl
     A row is the likelier to be drawn the more bags hold it, so that what has faded stays faint (sequential Poisson
     sampling: E. Ohlsson, Journal of Official Statistics 14, 1998).
     """
-    counts = np.zeros(len(sample.rows), np.intp)
-    for bag, size in zip(bags, sizes, strict=True):
-        counts[bag[:size]] += 1
+    used = bags[np.arange(bags.shape[1]) < sizes[:, None]]
+    counts = np.bincount(used, minlength=len(sample.rows))
     pool = np.flatnonzero(counts).astype(np.int32)
     weights = counts[pool]
     size = int(sizes.max())
