@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +74,11 @@ class Sample:
     updates: int
     latest: float | None = None
     weights: Floats = field(default_factory=lambda: np.empty(0))
+
+    @cached_property
+    def gaps(self) -> NDArray[np.bool_]:
+        """Whether some rows have not recorded an encoded column (d,)."""
+        return np.asarray(np.isnan(self.rows).any(axis=0))
 
     def weighed(self) -> Sample:
         """Return the sample with the weights of its columns, by the tails of the calibration rows.

@@ -145,8 +145,8 @@ def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
     calibration = sample.calibration
     choices = layout.choices(signature, sample.weights)
     firsts = np.array([layout.columns_of(feature)[0] for feature in signature])
-    recorded: NDArray[np.bool_] = np.asarray(~np.isnan(sample.rows[:, firsts]).any(axis=1))
-    if not recorded.all():
+    if sample.gaps[firsts].any():
+        recorded: NDArray[np.bool_] = np.asarray(~np.isnan(sample.rows[:, firsts]).any(axis=1))
         calibration = _calibration(sample, firsts, recorded)
         if LARGEST_BAG_SHARE * recorded.sum() < sample.bags.shape[1]:
             sample = replace(sample, rows=filled(sample, layout, signature))
