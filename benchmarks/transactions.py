@@ -4,8 +4,8 @@ FOLDER holds Parquet tables and a ``manifest.csv`` that says of each where it li
 and which value of it is positive (``!x``: every value but x), by which column time passes, and which columns are not to
 be scored with. Ours gets the columns as they come and finds out what they are. The peers get what is usual: missing
 numbers as the median of the training rows (isotree takes holes as they are), times as hour and weekday, texts as
-ordinal codes, as one column for each category, or, in isotree, as categories of its own. Tables are split at random, and
-those with a time once more so that the first part in time trains:
+ordinal codes, as one column for each category, or, in isotree, as categories of its own. Tables are split at random,
+and those with a time once more so that the first part in time trains:
 
     python -m benchmarks.transactions --data FOLDER
 """
