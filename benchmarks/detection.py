@@ -103,15 +103,15 @@ def cuts(number: int, *, pooled: bool = False) -> Iterator[None]:
         if pooled:
             stack.enter_context(patch.object(growing, "_looseness", _pooled_gain))
         # Compiled anew and not kept: a constant is read when a function is compiled.
-        again = numba.njit(nogil=True, inline="always")
-        stack.enter_context(patch.object(growing, "_best_cut", again(growing._best_cut.py_func)))
-        stack.enter_context(patch.object(growing, "_grow_tree", numba.njit(nogil=True)(growing._grow_tree.py_func)))
-        stack.enter_context(patch.object(kernels, "grow_trees", numba.njit(nogil=True)(growing.grow_trees.py_func)))
+        again = numba.njit(nogil=True, boundscheck=False)
+        source: Any = growing
+        stack.enter_context(patch.object(growing, "_grow_tree", again(source._grow_tree.py_func)))
+        stack.enter_context(patch.object(kernels, "grow_trees", again(source.grow_trees.py_func)))
         yield
 
 
 @numba.njit(inline="always")
-def _pooled_gain(values, steps, squares, rows, cut, total, total_squares):
+def _pooled_gain(values: Any, steps: Any, squares: Any, rows: Any, cut: Any, total: Any, total_squares: Any) -> Any:
     n, s, q = 0, 0, 0
     for i in range(rows):
         if values[i] <= cut:
@@ -137,7 +137,7 @@ def only_values() -> Any:
 @contextmanager
 def only_logarithms() -> Iterator[None]:
     """See skewed amounts as their logarithm."""
-    usual = fitted.parts_for
+    usual = encoding.parts_for
 
     def parts_for(*given: Any) -> Any:
         parts, center, spread = usual(*given)
@@ -237,7 +237,8 @@ def main() -> None:
     report(name, summary(found, str(found["model"].iloc[0])), options.out, notes=notes, peers=peers)
     for told in ("AUROC", "AP"):
         table = found.pivot_table(index="set", columns="model", values=told, sort=False).reset_index()
-        report(f"{name}-sets-{told}", table.to_dict("records"), options.out, notes={}, peers=peers)
+        by_set = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+        report(f"{name}-sets-{told}", by_set, options.out, notes={}, peers=peers)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ ordinal codes, as one column for each category, or, in isotree, as categories of
 and those with a time once more so that the first part in time trains:
 
     python -m benchmarks.transactions --data FOLDER
+
+With ``--ablation`` ours is measured with one choice taken away at a time instead, at random splits only.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +31,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from benchmarks.common import arguments, need_folder, report
+from benchmarks.detection import WITHOUT
 from detector import DynamicAnomalyDetector
 
 TREES, SAMPLES = 100, 256
 TRAINED = 0.7
-#: A part with fewer positive rows than this tells nothing of a ranking.
+#: A later part with fewer positive rows than this tells nothing of a ranking; random splits are several.
 FEWEST_POSITIVE = 10
 #: With one column for each category, the rarest beyond so many share one.
 MOST_CATEGORIES = 200
@@ -61,8 +65,9 @@ class Table:
 def tables(folder: Path, most: int) -> Iterator[Table]:
     """Yield every labelled table of the manifest; of a long one every k-th row, so that time passes as in the whole."""
     manifest = pd.read_csv(folder / "manifest.csv", dtype={"positive": str})
+    entry: Any
     for entry in manifest[manifest["label"].notna()].itertuples():
-        frame = pd.read_parquet(folder / str(entry.path))
+        frame = pd.read_parquet(folder / entry.path)
         frame = frame[frame[entry.label].notna()]
         timed = isinstance(entry.time_col, str)
         if timed:
@@ -70,16 +75,16 @@ def tables(folder: Path, most: int) -> Iterator[Table]:
         frame = frame.iloc[:: max(1, -(-len(frame) // most))].reset_index(drop=True)
         unseen = [entry.label, *(entry.drop_for_scoring.split(",") if isinstance(entry.drop_for_scoring, str) else [])]
         unseen += [name for name in frame.columns if name.startswith(LEAKS)]
-        kind = next((kind for part, kind in KINDS.items() if part in str(entry.path)), "others")
-        truth = _positive(frame[entry.label], str(entry.positive))
-        yield Table(Path(str(entry.path)).stem, kind, frame.drop(columns=unseen, errors="ignore"), truth, timed)
+        kind = next((kind for part, kind in KINDS.items() if part in entry.path), "others")
+        truth = _positive(frame[entry.label], entry.positive)
+        yield Table(Path(entry.path).stem, kind, frame.drop(columns=unseen, errors="ignore"), truth, timed)
 
 
 def _positive(label: pd.Series, positive: str) -> NDArray[np.int64]:
     # A flag with gaps in it was read as 0.0 and 1.0.
     told = label.astype(str).str.removesuffix(".0")
     found = told != positive[1:] if positive.startswith("!") else told == positive
-    return found.to_numpy(np.int64)
+    return np.asarray(found, np.int64)
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,16 @@ def ours(table: Table, _prepared: Prepared, train: Rows, test: Rows, seed: int) 
     return model.score(table.columns.iloc[test]).scores
 
 
+def updated(table: Table, _prepared: Prepared, train: Rows, test: Rows, seed: int) -> Scores:
+    """Return the scores of ours where each tenth of the test rows is learned from once it is scored, without labels."""
+    model = DynamicAnomalyDetector(n_estimators=TREES, random_state=seed).fit(table.columns.iloc[train])
+    scores = []
+    for part in np.array_split(test, 10):
+        scores.append(model.score(table.columns.iloc[part]).scores)
+        model = model.updated(table.columns.iloc[part])
+    return np.concatenate(scores)
+
+
 def ordinal(_table: Table, prepared: Prepared, train: Rows, test: Rows, seed: int) -> Scores:
     """Return the scores of scikit-learn's forest on numbers and ordinal codes."""
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
@@ -146,24 +161,25 @@ def native(_table: Table, prepared: Prepared, train: Rows, test: Rows, seed: int
 
 
 Detector = Callable[[Table, Prepared, Rows, Rows, int], Scores]
-DETECTORS: dict[str, Detector] = {
-    OURS: ours,
+PEERS: dict[str, Detector] = {
     "scikit-learn, ordinal": ordinal,
     "scikit-learn, one-hot": one_hot,
     "isotree, native": native,
 }
+AT_RANDOM: dict[str, Detector] = {OURS: ours, **PEERS}
+IN_TIME: dict[str, Detector] = {OURS: ours, "ours, updated": updated, **PEERS}
 
 
-def measure(table: Table, seed: int, *, in_time: bool) -> list[dict[str, Any]]:
+def measure(table: Table, seed: int, detectors: dict[str, Detector], *, in_time: bool) -> list[dict[str, Any]]:
     """Return average precision and AUROC of each detector on one split of a table."""
     order = np.arange(len(table.truth)) if in_time else np.random.default_rng(seed).permutation(len(table.truth))
     train, test = np.split(order, [int(TRAINED * len(order))])
     truth = table.truth[test]
-    if not FEWEST_POSITIVE <= truth.sum() < len(truth):
+    if not (FEWEST_POSITIVE if in_time else 1) <= truth.sum() < len(truth):
         return []
     prepared = Prepared.of(table.columns)
     found = []
-    for name, detect in DETECTORS.items():
+    for name, detect in detectors.items():
         scores = detect(table, prepared, train, test, seed)
         found.append({
             "kind": table.kind, "set": table.name, "positive": float(truth.mean()), "seed": seed, "model": name,
@@ -174,7 +190,8 @@ def measure(table: Table, seed: int, *, in_time: bool) -> list[dict[str, Any]]:
 
 def summary(found: pd.DataFrame, measured: str) -> list[dict[str, Any]]:
     """Return a row for each set, for each kind of several and for all, the last with geometric means."""
-    by_set = found.pivot_table(index=["kind", "set"], columns="model", values=measured, sort=False)[list(DETECTORS)]
+    by_set = found.pivot_table(index=["kind", "set"], columns="model", values=measured, sort=False)
+    by_set = by_set[list(found["model"].unique())]
     positive = found.groupby(["kind", "set"], sort=False)["positive"].mean()
     rows = [
         {"kind": kind, "set": name, "positive": f"{positive[kind, name]:.1%}", **_figures(by_set.loc[(kind, name)])}
@@ -188,14 +205,28 @@ def summary(found: pd.DataFrame, measured: str) -> list[dict[str, Any]]:
 
 
 def _figures(told: pd.Series) -> dict[str, Any]:
-    best = told.drop(OURS).max()
-    return {name: f"{value:.3f}" for name, value in told.items()} | {"ours / best peer": f"{told[OURS] / best:.2f}"}
+    shown = {str(name): f"{value:.3f}" for name, value in told.items()}
+    peers = told[told.index.isin(list(PEERS))]
+    return shown | ({"ours / best peer": f"{told[OURS] / peers.max():.2f}"} if len(peers) else {})
 
 
-def ratios(found: pd.DataFrame) -> dict[str, str]:
-    """Return the geometric mean over the sets of the average precision of ours, in parts of each peer's."""
-    logs = np.log(found.pivot_table(index="set", columns="model", values="AP")).mean()
-    return {f"ours / {name}": f"{np.exp(logs[OURS] - logs[name]):.2f}" for name in DETECTORS if name != OURS}
+def ratios(found: pd.DataFrame, first: str) -> dict[str, str]:
+    """Return the geometric mean over the sets of the first one's average precision, in parts of each other's."""
+    logs = np.log(found.pivot_table(index="set", columns="model", values="AP", sort=False)).mean()
+    return {f"{first} / {name}": f"{np.exp(logs[first] - logs[name]):.2f}" for name in logs.index if name != first}
+
+
+def ablation(found: list[Table], seeds: int) -> pd.DataFrame:
+    """Return what :func:`measure` finds for ours with each choice taken away."""
+    rows: list[dict[str, Any]] = []
+    for name, replaced in WITHOUT.items():
+        with ExitStack() as stack:
+            for replacement in replaced:
+                stack.enter_context(replacement())
+            for table in found:
+                for seed in range(seeds):
+                    rows += measure(table, seed, {name: ours}, in_time=False)
+    return pd.DataFrame(rows)
 
 
 def main() -> None:
@@ -205,21 +236,28 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=40_000, help="rows of a table, at most")
     parser.add_argument("--only", default="", help="only tables with this in their name")
+    parser.add_argument("--ablation", action="store_true", help="ours without one choice at a time, and no peers")
     options = parser.parse_args()
     folder = need_folder(options.data, "manifest.csv and Parquet tables")
     if not (folder / "manifest.csv").is_file():
         sys.exit(f"There is no manifest.csv in {folder.name!r}.")
     warnings.filterwarnings("ignore")  # what peers say of unseen categories and of pandas' types
     found = [table for table in tables(folder, options.rows) if options.only in table.name]
-    for name, in_time in (("transactions", False), ("transactions-in-time", True)):
+    notes = {"seeds": options.seeds, "rows of a table, at most": options.rows}
+    if options.ablation:
+        measured = ablation(found, options.seeds)
+        first = next(iter(WITHOUT))
+        report("transactions-ablation", summary(measured, "AP"), options.out, notes=notes | ratios(measured, first))
+        return
+    for name, detectors, in_time in (("transactions", AT_RANDOM, False), ("transactions-in-time", IN_TIME, True)):
         measured = pd.DataFrame([
             row for table in found if table.timed or not in_time
-            for seed in range(options.seeds) for row in measure(table, seed, in_time=in_time)
+            for seed in range(options.seeds) for row in measure(table, seed, detectors, in_time=in_time)
         ])  # fmt: skip
         if not len(measured):
             continue
-        notes = {"seeds": options.seeds, "rows of a table, at most": options.rows, **ratios(measured)}
-        report(name, summary(measured, "AP"), options.out, notes=notes, peers=("isotree",))
+        notes_now = notes | ratios(measured, OURS)
+        report(name, summary(measured, "AP"), options.out, notes=notes_now, peers=("isotree",))
         report(f"{name}-AUROC", summary(measured, "AUROC"), options.out, notes=notes, peers=("isotree",))
 
 
