@@ -255,7 +255,7 @@ def ages() -> tuple[list[int], np.ndarray]:
 def reservoir() -> str:
     """Draw of which age the rows of the bags are, while new rows come."""
     since, shares = ages()
-    left, bottom, wide, high = 70.0, 320.0, 560.0, 250.0
+    left, bottom, wide, high = 70.0, 320.0, 530.0, 250.0
     picture = Drawing(860, 390, "What share of the bags is how old, while new rows come")
     picture.text(24, 34, "What the bags hold while 20,000 rows come; the half-life is 5,000 rows", bold=True, size=16)
     edges = np.concatenate([np.zeros((len(since), 1)), np.cumsum(shares, axis=1)], axis=1)
