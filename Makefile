@@ -34,17 +34,21 @@ contracts: $(VENV)/.test ## check that imports point down only
 browser: $(VENV)/.test ## drive the real pages in Chromium
 	$(BIN)/python -m pytest -m browser $(ARGS)
 
-bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files, CARDS=folder of transactions, TABLES=folder with a manifest
+bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files, CARDS=, TABLES= folders of tables
 	$(BIN)/python -m benchmarks.forest
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.serving
 	$(if $(CARDS),$(BIN)/python -m benchmarks.behaviour --data $(CARDS),@echo "Without CARDS=folder, benchmarks.behaviour is left out.")
 	$(if $(TABLES),$(BIN)/python -m benchmarks.transactions --data $(TABLES),@echo "Without TABLES=folder, benchmarks.transactions is left out.")
-	@test -n "$(DATA)" || echo "Without DATA=folder, benchmarks.detection, drift, holes and adapting are left out."
+	@test -n "$(DATA)" || echo "Without DATA=folder, the benchmarks on labelled sets are left out."
 	$(if $(DATA),$(BIN)/python -m benchmarks.detection --data $(DATA))
 	$(if $(DATA),$(BIN)/python -m benchmarks.drift --data $(DATA))
 	$(if $(DATA),$(BIN)/python -m benchmarks.holes --data $(DATA))
 	$(if $(DATA),$(BIN)/python -m benchmarks.adapting --data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.streams --data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.stability --data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.severity --data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.evolving --data $(DATA))
 
 sample: $(VENV)/.run ## write the sample data again
 	$(BIN)/python -m detector sample --out sample_data
