@@ -22,7 +22,7 @@ split on such a column set apart what is out of the ordinary, and do not spend t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -124,18 +124,39 @@ class Behaviour:
         pairs = zip(self.histories, other.histories, strict=True)
         return Behaviour(self.plans, tuple(mine.merged(theirs) for mine, theirs in pairs))
 
-    def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the columns that the derived features come from, each once."""
+        names = [
+            name
+            for plan in self.plans
+            for name in (plan.entity, plan.time, plan.amount, plan.identity, *plan.firsts)
+            if name is not None
+        ]
+        return tuple(dict.fromkeys(names))
+
+    def looks_at(self, frame: pd.DataFrame) -> bool:
+        """Whether some derived features are still to be found for these rows."""
+        return not all(any(name in frame.columns for name in plan.names) for plan in self.plans)
+
+    def beside(self, frame: pd.DataFrame, source: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return ``frame`` with the derived features as columns, as far as it carries what they come from.
 
         Each row is compared with the histories and the earlier rows of the frame. A frame that has such columns already
         is taken at its word. The histories stay as they are.
-        """
-        return self._with_columns(frame, self._look)
 
-    def learned(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, Behaviour]:
+        Parameters
+        ----------
+        source : the same rows with the columns under the names and in the units of training; by default ``frame``.
+        """
+        return self._with_columns(frame, frame if source is None else source, self._look)
+
+    def learned(self, frame: pd.DataFrame, source: pd.DataFrame | None = None) -> tuple[pd.DataFrame, Behaviour]:
         """Return the same, and a behaviour that has let the rows in; this one stays as it is."""
         other = Behaviour(self.plans, tuple(histories.copy() for histories in self.histories))
-        return other._with_columns(frame, lambda place, events: other.histories[place].advance(events)), other
+        return other._with_columns(
+            frame, frame if source is None else source, lambda place, events: other.histories[place].advance(events)
+        ), other
 
     def follow(self, rows: pd.DataFrame | Mapping[str, Any]) -> None:
         """Let rows, or one record, into these histories themselves."""
@@ -149,11 +170,11 @@ class Behaviour:
         apart = tuple(EntityHistories(item.columns, item.most) for item in self.histories)
         return Behaviour(self.plans, self.histories, apart)
 
-    def extended(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return one record with the derived features that are known, the same values as in a frame of one row."""
+    def derived(self, record: Mapping[str, Any]) -> dict[str, float]:
+        """Return the derived features of one record that are known, the same values as in a frame of one row."""
+        found: dict[str, float] = {}
         if self.apart is not None:
-            return record
-        found: dict[str, Any] = {}
+            return found
         for plan, histories in zip(self.plans, self.histories, strict=True):
             if plan.names[0] in record:
                 continue
@@ -163,13 +184,13 @@ class Behaviour:
                 for comparison in plan.comparisons:
                     if not math.isnan(values[comparison.place]):
                         found[comparison.name] = values[comparison.place]
-        return {**record, **found} if found else record
+        return found
 
-    def summarised(self, report: AlignmentReport, names: Iterable[str]) -> AlignmentReport:
+    def summarised(self, report: AlignmentReport, names: Collection[str]) -> AlignmentReport:
         """Return the report with one line on each entity in place of one on each derived feature."""
-        return replace(report, columns=self.told(report.columns, frozenset(names)))
+        return replace(report, columns=self.told(report.columns, names))
 
-    def told(self, findings: tuple[ColumnFinding, ...], names: frozenset[str]) -> tuple[ColumnFinding, ...]:
+    def told(self, findings: tuple[ColumnFinding, ...], names: Collection[str]) -> tuple[ColumnFinding, ...]:
         """Return findings with one on each entity in place of those on derived features; ``names`` are what came."""
         derived = frozenset(self._names)
         kept = [finding for finding in findings if finding.name not in derived]
@@ -184,32 +205,32 @@ class Behaviour:
             return self.histories[place].followed(events, self.apart[place])
         return self.histories[place].compare(events)
 
-    def _with_columns(self, frame: pd.DataFrame, compared: Any) -> pd.DataFrame:
+    def _with_columns(self, frame: pd.DataFrame, source: pd.DataFrame, compared: Any) -> pd.DataFrame:
         added: dict[str, Floats] = {}
         for place, plan in enumerate(self.plans):
             if any(name in frame.columns for name in plan.names):
                 continue
-            events = plan.events(frame)
+            events = plan.events(source)
             if events is None:
                 continue
             values = compared(place, events)
-            priced = plan.amount in frame.columns
+            priced = plan.amount in source.columns
             for comparison in plan.comparisons:
                 if priced or not comparison.needs_amount:
                     added[comparison.name] = values[:, comparison.place]
         return pd.concat([frame, pd.DataFrame(added, index=frame.index)], axis=1) if added else frame
 
 
-def _told(plan: Plan, names: frozenset[str], rows: int) -> ColumnFinding:
+def _told(plan: Plan, names: Collection[str], rows: int) -> ColumnFinding:
     known = f"what this {plan.entity} usually does"
     without = [name for name in (plan.entity, plan.time) if name not in names]
-    if without and not names.intersection(plan.names):
+    if without and not any(name in names for name in plan.names):
         name = plan.entity if plan.entity not in names else f"behaviour of {plan.entity}"
         text = f"Without {' and '.join(without)} nothing can be said of {known}: rows are scored without it."
         return ColumnFinding(name, "missing", "categorical", None, rows, text)
     name = f"behaviour of {plan.entity}"
     priced = [comparison.name for comparison in plan.comparisons if comparison.needs_amount]
-    if priced and plan.amount not in names and not names.intersection(priced):
+    if priced and plan.amount not in names and not any(name in names for name in priced):
         text = f"Without {plan.amount}, only counts and times of {known} are used."
         return ColumnFinding(name, "partly missing", "numeric", None, rows, text)
     if rows:

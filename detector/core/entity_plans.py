@@ -28,8 +28,9 @@ FLOORS: Final = {"habit": 1.5, "gap": 8.0, "first time": 8.0}
 ORDINARY = 0.9
 #: So many of them are out of the ordinary in any case.
 UNUSUAL_ROWS = 8
-#: Ratios below this are one.
-SMALLEST = 1e-9
+#: The habit itself: up to here nothing is out of the ordinary, however low the training rows lay. (Where training is
+#: short, its entities' histories are young, and what they do within a week has only begun to count.)
+HABIT = 1.0
 _WINDOWS = ("an hour", "a day", "a week")
 #: Words of columns of which a first time says something.
 _PLACES = {
@@ -210,4 +211,4 @@ def scale_of(comparison: Comparison, statistics: FeatureStatistics) -> float:
         return math.log(comparison.floor)
     unusual = min(1.0, UNUSUAL_ROWS / statistics.present)
     low, high = statistics.quantile([ORDINARY, 1.0 - unusual]).tolist()
-    return math.log(max(min(max(low, comparison.floor), high), SMALLEST))
+    return math.log(max(min(max(low, comparison.floor), high), HABIT))

@@ -106,20 +106,32 @@ class Fitted:
                 other.__dict__[name] = self.__dict__[name]
         return other
 
-    def beside(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return ``frame`` with the features that are derived from what its entities did before."""
-        return frame if self.behaviour is None else self.behaviour.beside(frame)
+    def beside(self, frame: pd.DataFrame, after: AlignmentReport | None = None) -> pd.DataFrame:
+        """Return ``frame`` with the features that are derived from what its entities did before.
+
+        ``after`` is the report on the pieces before, see :meth:`detector.core.alignment.Aligner.align`.
+        """
+        if self.behaviour is None or not self.behaviour.looks_at(frame):
+            return frame
+        return self.behaviour.beside(frame, self.in_known_terms(frame, after))
+
+    def in_known_terms(self, rows: pd.DataFrame, after: AlignmentReport | None = None) -> pd.DataFrame:
+        """Return rows with the columns that tell what entities do under the names and in the units of training."""
+        if self.behaviour is None:
+            return rows
+        return self.matcher.in_known_terms(rows, self.behaviour.sources, None if after is None else after.ways)
 
     def align(self, frame: pd.DataFrame, after: AlignmentReport | None = None) -> Aligned:
         """Return a batch in the model's columns, derived features among them.
 
         ``after`` is the report on the pieces before, see :meth:`detector.core.alignment.Aligner.align`.
         """
-        frame = self.beside(frame)
+        frame = self.beside(frame, after)
         aligned = self.aligner.align(frame, after)
         if self.behaviour is None:
             return aligned
-        return replace(aligned, report=self.behaviour.summarised(aligned.report, frame.columns))
+        came = {*frame.columns, *aligned.report.ways}
+        return replace(aligned, report=self.behaviour.summarised(aligned.report, came))
 
     @cached_property
     def matcher(self) -> Matcher:
@@ -211,7 +223,7 @@ def update(
     readings: dict[str, Reading] = {}
     behaviour = known.behaviour
     if behaviour is not None:
-        frame, behaviour = behaviour.learned(frame)
+        frame, behaviour = behaviour.learned(frame, known.in_known_terms(frame))
     for name in sorted(frame.columns):
         feature = schema.feature_of(name, frame.columns)
         if feature is None or _is_open(feature, roles):

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import Any
 
-from detector.core.intake import Known, Way
+import numpy as np
+
+from detector.core.intake import Known, Way, take_in
 from detector.core.later import pd
+from detector.core.reading import read_value
 from detector.core.renames import Candidates, Match, find_renamed
+from detector.core.resemblance import in_known_unit
 from detector.core.sample import Sample
 from detector.core.schema import Schema
 from detector.core.statistics import FeatureStatistics
@@ -68,6 +73,47 @@ class Matcher:
                 others = [self.known[feature.name] for feature in self.schema.learned]
                 found |= find_renamed(missing, Candidates(frame, free), others, came, self.sample)
         return found
+
+    def in_known_terms(
+        self, frame: pd.DataFrame, names: Iterable[str], before: Mapping[str, Way] | None = None
+    ) -> pd.DataFrame:
+        """Return rows with some features' columns under the names and in the units of training, others as they are.
+
+        Parameters
+        ----------
+        names : of features, or of columns that the schema leaves out, which stay as they are.
+        before : as in :meth:`columns_of`.
+        """
+        came = self.columns_of(frame, before)
+        changed: dict[str, pd.Series] = {}
+        for name in names:
+            match = came.get(name)
+            if match is None:
+                continue
+            column = frame[match.column]
+            intake = take_in(match.column, column, self.known[name], (before or {}).get(name))
+            if intake.way.factor != 1.0 or intake.way.form is not None:
+                changed[name] = pd.Series(intake.reading.values, frame.index)
+            elif match.column != name:
+                changed[name] = column
+        return frame.assign(**changed) if changed else frame
+
+    def record_in_known_terms(self, record: Mapping[str, Any], names: Iterable[str]) -> Mapping[str, Any]:
+        """Return one record with the keys and units that updates have remembered turned into those of training."""
+        changed: dict[str, Any] = {}
+        for name in names:
+            feature = self.schema.by_name.get(name)
+            if feature is None or not feature.takes_part or (feature.factor == 1.0 and not feature.aliases):
+                continue
+            key = next((key for key in (name, *feature.aliases) if key in record), None)
+            if key is None:
+                continue
+            value, readable = read_value(record[key], feature.kind)
+            if feature.factor != 1.0 and readable and isinstance(value, int | float):
+                changed[name] = float(in_known_unit(np.array([float(value)]), feature.factor)[0])
+            elif key != name:
+                changed[name] = record[key]
+        return {**record, **changed} if changed else record
 
     def _is_free(self, name: str) -> bool:
         """Whether no update has given the column a place of its own."""

@@ -293,9 +293,13 @@ class DynamicAnomalyDetector(OutlierEstimator):
         Later rows of an entity are compared with these as well. Rows may come late or twice. May be called by many
         threads; does nothing in a model without a named entity.
         """
-        behaviour = self._fitted().behaviour
-        if behaviour is not None:
-            behaviour.follow(rows if isinstance(rows, Mapping) and not holds_columns(rows) else as_frame(rows))
+        known = self._fitted()
+        if known.behaviour is None:
+            return
+        if isinstance(rows, Mapping) and not holds_columns(rows):
+            known.behaviour.follow(known.matcher.record_in_known_terms(rows, known.behaviour.sources))
+        else:
+            known.behaviour.follow(known.in_known_terms(as_frame(rows)))
 
     def follower(self) -> DynamicAnomalyDetector:
         """Return a detector for a file that comes in parts: each part's rows see those of earlier parts.
@@ -307,9 +311,12 @@ class DynamicAnomalyDetector(OutlierEstimator):
             return self
         return self._with(known.with_behaviour(known.behaviour.follower()))
 
-    def beside(self, rows: Rows) -> pd.DataFrame:
-        """Return rows with the features that are derived from what their entities did before, 1 for as usual."""
-        return self._fitted().beside(as_frame(rows))
+    def beside(self, rows: Rows, after: AlignmentReport | None = None) -> pd.DataFrame:
+        """Return rows with the features that are derived from what their entities did before, 1 for as usual.
+
+        ``after`` is the report on the pieces before, where a file comes in pieces; see :meth:`score`.
+        """
+        return self._fitted().beside(as_frame(rows), after)
 
     @property
     def behaviour(self) -> Behaviour | None:

@@ -162,7 +162,8 @@ class RecordScorer:
         if behaviour is not None:
             if behaviour.apart is not None:
                 return self._score_as_frame(record, cutoff)
-            record = behaviour.extended(record)
+            known_terms = self._fitted.matcher.record_in_known_terms(record, behaviour.sources)
+            record = {**record, **behaviour.derived(known_terms)}
         keys = tuple(record)
         known = self._key_sets.get(keys)
         if known is None:
@@ -275,7 +276,9 @@ class RecordScorer:
         told = (*findings, *aligner.others([name for name in keys if name not in used], 1))
         behaviour = self._fitted.behaviour
         known = _Known(
-            told if behaviour is None else behaviour.told(told, frozenset(keys)),
+            told
+            if behaviour is None
+            else behaviour.told(told, given.union(name for name, key in named.items() if key)),
             tuple(place for place, has in enumerate(carried.tolist()) if not has),
             aligner.carries(carried),
             tuple(plan),

@@ -56,7 +56,7 @@ class ScoredTally:
         NoKnownColumnsError
             When the first batch carries too little of what the model knows.
         """
-        frame = self._detector.beside(frame)
+        frame = self._detector.beside(frame, self.report)
         result = self._detector.score(frame, cutoff=self.champion.cutoff, after=self.report)
         if self.report is None:
             require_known(result.report, self._min_importance)
