@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 from benchmarks.common import Split, arguments, best_of, need_folder, report, splits
 from detector import DynamicAnomalyDetector
-from detector.core.forest import Forest
+from detector.core.forest import Choices, Forest
 from detector.core.sample import draw
 
 CONTAMINATION = 0.1
@@ -79,7 +79,9 @@ def times(rows: int, share: float, runs: int) -> dict[str, float]:
     columns = np.arange(TIMED_COLUMNS, dtype=np.uint32)
     keys = np.random.default_rng(1).integers(0, 2**32, TIMED_COLUMNS, dtype=np.uint32)
     sizes = np.full(TREES, sample.bags.shape[1], np.int32)
-    forest = Forest.grow(X32[used], sample.bags, sizes, columns, keys, keys, sample.seeds)
+    forest = Forest.grow(
+        X32[used], sample.bags, sizes, Choices(columns, keys, keys, np.ones(len(columns))), sample.seeds
+    )
     iso = isotree.IsolationForest(
         ntrees=TREES, sample_size=SAMPLES, ndim=1, missing_action="divide", nthreads=1, random_seed=0
     ).fit(X)

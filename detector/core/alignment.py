@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detector.core.encoding import CategoryCodes, encode
 from detector.core.forest import Encoded
 from detector.core.inference import infer_kind, is_absent
-from detector.core.intake import ROWS_FOR_RETYPED, Way, take_in
+from detector.core.intake import ROWS_FOR_RETYPED, ROWS_FOR_UNFAMILIAR, Way, take_in
 from detector.core.later import pd
 from detector.core.matching import Matcher
 from detector.core.missing import column_is_missing
@@ -101,6 +101,11 @@ class Aligner:
                 continue
             if intake.retyped:
                 findings.append(_set_aside(feature, reading))
+                continue
+            if self.matcher.known[feature.name].is_unfamiliar(reading) or (
+                reading.present < ROWS_FOR_UNFAMILIAR and after is not None and feature.name in after.unfamiliar
+            ):
+                findings.append(_unfamiliar(feature, reading))
                 continue
             carried[place] = True
             ways[feature.name] = intake.way
@@ -232,6 +237,14 @@ def _kind_of_new(frame: pd.DataFrame | None, name: str) -> Kind | None:
         return None
     present = np.flatnonzero(~is_absent(frame[name]))[:VALUES_LOOKED_AT]
     return infer_kind(frame[name].iloc[present]) if len(present) else None
+
+
+def _unfamiliar(feature: Feature, reading: Reading) -> ColumnFinding:
+    text = (
+        "Most of its values are others than those that training had most of, so that nearly every row would look rare:"
+        " all rows are scored by trees grown without it, and an update learns how frequent they are."
+    )
+    return ColumnFinding(feature.name, "unfamiliar", feature.kind, reading.kind_found, reading.present, text)
 
 
 def _set_aside(feature: Feature, reading: Reading) -> ColumnFinding:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -32,6 +33,11 @@ from detector.core.statistics import FeatureStatistics, Kind
 
 #: So many rows with a value are needed to say that a column has changed its type, rather than that cells are bad.
 ROWS_FOR_RETYPED = 20
+#: So many rows are needed to say that a batch has other categories than training had.
+ROWS_FOR_UNFAMILIAR = 50
+#: The categories that make up so large a share of training are looked for; and where less of it is to be expected among
+#: fresh rows, as in columns of mostly new values, nothing is said.
+FAMILIAR, LEAST_EXPECTED = 0.9, 0.5
 #: A flag that is written as text has at most so many values, one of which may mean that it is not known.
 MOST_SPELLINGS = 3
 #: Of a feature's categories, so many of the heaviest are looked at to tell whether they are numbers.
@@ -103,6 +109,32 @@ class Known:
             return category
         meant = BOOLEAN_TEXTS.get(category.strip().lower())
         return category if meant is None else self.spellings[meant]
+
+    @cached_property
+    def _most(self) -> tuple[frozenset[str], float]:
+        """The categories that make up nine tenths of training, and what share of fresh rows to expect among them."""
+        weights, present = self.statistics.weights, self.statistics.present
+        found: set[str] = set()
+        total = once = 0.0
+        for name in sorted(weights, key=lambda name: (-weights[name], name)):
+            if total < FAMILIAR * present:
+                found.add(name)
+            total += weights[name]
+            once += weights[name] if weights[name] <= 1.0 else 0.0
+        # As many rows hold a category never seen as hold one seen once (Good and Turing: I. J. Good, Biometrika 1953).
+        return frozenset(found), FAMILIAR - once / max(present, 1.0)
+
+    def is_unfamiliar(self, reading: Reading) -> bool:
+        """Whether the categories of a batch are so unlike those of training that rarities say nothing about its rows.
+
+        So they are when what made up nine tenths of training makes up less than half of what it should.
+        """
+        most, expected = self._most
+        if self.feature.kind != "categorical" or reading.present < ROWS_FOR_UNFAMILIAR or expected < LEAST_EXPECTED:
+            return False
+        known = np.array([name in most for name in reading.categories], bool)
+        rows = np.bincount(reading.values[~np.isnan(reading.values)].astype(np.intp), minlength=len(known))
+        return bool(rows[known].sum() < 0.5 * expected * reading.present)
 
     def names_numbers(self) -> bool:
         """Whether most of what is known of the categories are numbers: codes, which may come as numbers."""

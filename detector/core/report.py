@@ -9,8 +9,12 @@ from typing import Any, Literal
 from detector.core.intake import Way
 from detector.errors import PROBLEMS_SHOWN
 
-ColumnStatus = Literal["matched", "new", "missing", "retyped", "renamed", "rescaled", "partly missing", "left out"]
-_GRAVEST_FIRST = ("missing", "retyped", "renamed", "rescaled", "partly missing", "new", "left out", "matched")
+ColumnStatus = Literal[
+    "matched", "new", "missing", "retyped", "unfamiliar", "renamed", "rescaled", "partly missing", "left out"
+]  # fmt: skip
+_GRAVEST_FIRST = (
+    "missing", "retyped", "unfamiliar", "renamed", "rescaled", "partly missing", "new", "left out", "matched",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class ColumnFinding:
     Parameters
     ----------
     name : as the user's files called it when it was learned.
-    status : matched, new, missing, retyped, renamed, rescaled (came in another unit, and was converted), partly missing
-        (some rows have no value), or left out.
+    status : matched, new, missing, retyped, unfamiliar (other categories than training had), renamed, rescaled (came in
+        another unit, and was converted), partly missing (some rows have no value), or left out.
     kind, kind_found : the kind the model knows, and the kind that arrived.
     rows_affected : how many rows this concerns.
     action : a sentence that says what the detector did.
@@ -102,6 +106,11 @@ class AlignmentReport:
         return self._named("renamed")
 
     @property
+    def unfamiliar(self) -> tuple[str, ...]:
+        """Names of features that came with other categories than training had, and are scored without."""
+        return self._named("unfamiliar")
+
+    @property
     def rescaled(self) -> tuple[str, ...]:
         """Names of features that arrived in another unit, and were converted."""
         return self._named("rescaled")
@@ -144,8 +153,8 @@ class AlignmentReport:
         del told["ways"]
         return told | {
             "unseen": dict(self.unseen), "new": list(self.new), "missing": list(self.missing),
-            "retyped": list(self.retyped), "renamed": list(self.renamed), "rescaled": list(self.rescaled),
-            "partly_missing": list(self.partly_missing), "matches": self.matches,
+            "retyped": list(self.retyped), "unfamiliar": list(self.unfamiliar), "renamed": list(self.renamed),
+            "rescaled": list(self.rescaled), "partly_missing": list(self.partly_missing), "matches": self.matches,
         }  # fmt: skip
 
 

@@ -232,6 +232,10 @@ def _feature_from(content: object) -> Feature:
     return Feature(**(dict(found) | {"parts": tuple(parts), "aliases": tuple(aliases)}))
 
 
+#: The weight of a column with normal tails, see :mod:`detector.core.tails`.
+NORMAL_WEIGHT = math.log(4.0)
+
+
 def hash_of(text: str) -> int:
     """Return 32 bits that stand for ``text`` in every process and on every machine."""
     return zlib.crc32(text.encode("utf-8", "surrogatepass"))
@@ -247,6 +251,7 @@ class Layout:
     feature_keys : (features,) uint32, hash of the feature's name.
     column_feature_keys, part_keys : (width,) uint32, the same for each encoded column, and the hash of its part.
     splits : (width,) bool, whether trees may split on the column.
+    derived : (width,) bool, whether it is a comparison with a habit.
     """
 
     starts: NDArray[np.int64]
@@ -255,6 +260,7 @@ class Layout:
     column_feature_keys: NDArray[np.uint32]
     part_keys: NDArray[np.uint32]
     splits: NDArray[np.bool_]
+    derived: NDArray[np.bool_]
 
     @classmethod
     def of(cls, schema: Schema) -> Layout:
@@ -263,11 +269,13 @@ class Layout:
         column_feature_keys = np.zeros(schema.width, np.uint32)
         part_keys = np.zeros(schema.width, np.uint32)
         splits = np.zeros(schema.width, np.bool_)
+        derived = np.zeros(schema.width, np.bool_)
         for feature in learned:
             for column, part in zip(feature.columns, feature.parts, strict=True):
                 column_feature_keys[column] = hash_of(feature.name)
                 part_keys[column] = hash_of(f"{feature.name}\0{part}")
                 splits[column] = part != KEPT_PART
+                derived[column] = feature.derived
         return cls(
             starts=np.array([feature.first_column for feature in learned], np.int64),
             widths=np.array([len(feature.parts) for feature in learned], np.int64),
@@ -275,6 +283,7 @@ class Layout:
             column_feature_keys=column_feature_keys,
             part_keys=part_keys,
             splits=splits,
+            derived=derived,
         )
 
     def columns_of(self, feature: int) -> NDArray[np.int64]:
@@ -289,9 +298,11 @@ class Layout:
     def choices(self, signature: Iterable[int], weights: NDArray[np.float64]) -> Choices:
         """Return what trees may split on in rows that carry a signature; ``weights`` (width,) are those of columns.
 
-        A feature counts as much as the weightiest of its columns.
+        A feature counts as much as the weightiest of its columns. Comparisons with a habit count as a normal
+        distribution does: most of their values are one and the same, so their tails are only a sign of that.
         """
         columns = self.columns(signature)
+        weights = np.where(self.derived, NORMAL_WEIGHT, weights)
         keys, places = np.unique(self.column_feature_keys[columns], return_inverse=True)
         of_features = np.zeros(len(keys))
         np.maximum.at(of_features, places, weights[columns])

@@ -206,7 +206,7 @@ def _note(week: int, report: Mapping[str, Any]) -> str:
     told = [
         f"{column['name']} ({column['status']}): {column['action']}"
         for column in report["columns"]
-        if column["status"] in ("new", "missing", "retyped", "renamed", "rescaled")
+        if column["status"] in ("new", "missing", "retyped", "unfamiliar", "renamed", "rescaled")
     ]
     said = " ".join(told) or "All columns are as the model knows them."
     return f"{said} Scored first, then learned as an update; nothing was retrained."

@@ -154,7 +154,10 @@ def _drift(report: Any, histogram: Histogram) -> Drift:
 
 def _drifted(report: Any) -> int:
     expected = sum(bool(column.get("expected")) for column in report.get("columns", ()))
-    return sum(len(report.get(kind, ())) for kind in ("new", "missing", "retyped", "renamed", "rescaled")) - expected
+    return (
+        sum(len(report.get(kind, ())) for kind in ("new", "missing", "retyped", "unfamiliar", "renamed", "rescaled"))
+        - expected
+    )
 
 
 def _newest_of_each_file(runs: tuple[Run, ...]) -> list[Run]:

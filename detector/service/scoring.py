@@ -216,6 +216,7 @@ def _judged(
             (report.missing, "missing"),
             (report.retyped, "of another type"),
             (report.renamed, "renamed"),
+            (report.unfamiliar, "with other categories"),
             (report.rescaled, "in another unit"),
             (report.partly_missing, "with gaps"),
         )

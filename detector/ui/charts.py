@@ -23,6 +23,7 @@ COLUMN_STATES: dict[str, tuple[str, str, str]] = {
     "partly missing": ("partly missing", "~", FLAGGED),
     "retyped": ("type changed", "≠", CHANGED),
     "renamed": ("renamed", "→", CHANGED),
+    "unfamiliar": ("other categories", "≠", CHANGED),
     "rescaled": ("other unit", "×", CHANGED),
     "absent": ("not there yet", "", "rgba(138,143,152,0.12)"),
     "left out": ("left out", "·", PEER),

@@ -30,7 +30,7 @@ def severity(client, query="", **changed):
 
 
 def test_a_request_changes_later_answers_only_when_it_is_to_be_observed(client):
-    later = {"at": "2026-03-14T13:00:00", "amount": 16.0}
+    later = {"at": "2026-03-14T13:00:00", "amount": 7.5}
     before = severity(client, **later)
     severity(client)
     assert severity(client, **later) == before
@@ -39,7 +39,7 @@ def test_a_request_changes_later_answers_only_when_it_is_to_be_observed(client):
 
 
 def test_a_batch_is_observed_row_by_row_in_time(client):
-    later = {"at": "2026-03-14T13:00:00", "amount": 16.0}
+    later = {"at": "2026-03-14T13:00:00", "amount": 7.5}
     before = severity(client, **later)
     rows = [{"card": "c1", "at": f"2026-03-14T12:{minute:02d}:00", "amount": 60.0} for minute in (20, 10, 30)]
     answer = client.post("/predict/batch?observe=true", json={"transactions": rows})

@@ -245,3 +245,47 @@ def test_an_entity_whose_rows_lack_times_or_amounts_is_still_scored() -> None:
     detector = model(frame)
     assert np.isfinite(detector.score(frame).scores).all()
     assert np.isfinite(detector.explain(frame.iloc[:20]).values).all()
+
+
+def weeks() -> tuple[DynamicAnomalyDetector, pd.DataFrame]:
+    """A model of one week of cards, and the week after."""
+    frame = payments(6_000, days=14, cards=60)
+    cut = int((frame["when"] < frame["when"].min() + pd.Timedelta(days=7)).sum())
+    return model(frame[:cut], n_estimators=100), frame[cut:].reset_index(drop=True)
+
+
+def test_the_flagged_share_stays_when_the_amount_goes_though_the_histories_of_training_are_young() -> None:
+    detector, later = weeks()
+    assert detector.score(later).flagged_share == pytest.approx(0.1, abs=0.04)
+    assert detector.score(later.drop(columns="amount")).flagged_share == pytest.approx(0.1, abs=0.04)
+
+
+def test_habits_are_compared_in_the_unit_and_under_the_name_of_training() -> None:
+    detector, later = weeks()
+    wanted = detector.score(later)
+    cents = detector.score(later.assign(amount=later["amount"] * 100))
+    assert cents.report.rescaled == ("amount",)
+    np.testing.assert_allclose(cents.severities, wanted.severities, atol=0.5)
+    renamed = detector.score(later.rename(columns={"amount": "Amount "}))
+    assert renamed.report.renamed == ("amount",)
+    assert renamed.severities.tobytes() == wanted.severities.tobytes()
+    assert not any(column.status == "partly missing" for column in renamed.report.columns)
+
+
+@pytest.mark.parametrize(("name", "factor"), [("amount", 100.0), ("Amount ", 1.0)])
+def test_after_an_update_single_records_are_compared_in_the_remembered_unit_and_name(name: str, factor: float) -> None:
+    detector, later = weeks()
+    half = len(later) // 2
+    changed = later.assign(amount=later["amount"] * factor).rename(columns={"amount": name})
+    detector.partial_fit(changed[:half])
+    record = changed.iloc[half].to_dict()
+    known = detector._fitted()
+    assert known.behaviour is not None
+    terms = known.matcher.record_in_known_terms(record, known.behaviour.sources)
+    wanted = known.behaviour.derived(later.iloc[half].to_dict())
+    assert len(wanted) == 12
+    assert known.behaviour.derived(terms) == pytest.approx(wanted)
+    assert detector.score(record).severities[0] > 0.0
+    before = known.behaviour.derived(wanted | later.iloc[half].to_dict())
+    detector.follow(record)
+    assert known.behaviour.derived(later.iloc[half].to_dict()) != before

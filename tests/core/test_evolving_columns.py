@@ -260,3 +260,47 @@ def test_the_flagged_share_stays_through_every_change() -> None:
 def test_the_same_changes_give_the_same_model_byte_for_byte() -> None:
     changed = words(FRESH).rename(columns={"paid": "PAID"})
     assert MODEL.updated(changed).to_bytes() == MODEL.updated(changed[changed.columns[::-1]]).to_bytes()
+
+
+def shop(n: int, seed: int, names: list[str], shares: list[float] | None = None) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {"amount": rng.lognormal(3, 1, n), "items": rng.integers(1, 9, n), "section": rng.choice(names, n, p=shares)}
+    )
+
+
+COMMON = [0.3, 0.25, 0.2, 0.15, 0.05, 0.03, 0.02]
+SECTIONS = ["food", "home", "books", "games", "pets", "garden", "tools"]
+
+
+@pytest.mark.parametrize(
+    ("names", "shares"), [([f"S{number}" for number in range(7)], COMMON), (SECTIONS, COMMON[::-1])]
+)
+def test_categories_that_are_others_than_in_training_do_not_flag_every_row(
+    names: list[str], shares: list[float]
+) -> None:
+    model = DynamicAnomalyDetector(random_state=0).fit(shop(4_000, 0, SECTIONS, COMMON))
+    result = model.score(shop(2_000, 1, names, shares))
+    assert result.report.unfamiliar == ("section",)
+    assert result.signatures == (("amount", "items"),)
+    assert result.flagged_share == pytest.approx(0.1, abs=0.03)
+    (found,) = [column for column in result.report.columns if column.name == "section"]
+    assert found.action.startswith("Most of its values are others than those that training had most of")
+    for seed in range(2, 6):
+        model.partial_fit(shop(4_000, seed, names, shares))
+    after = model.score(shop(2_000, 9, names, shares))
+    assert after.report.unfamiliar == ()
+    assert after.flagged_share == pytest.approx(0.1, abs=0.03)
+
+
+def test_categories_of_training_are_familiar_and_a_few_rows_say_nothing() -> None:
+    model = DynamicAnomalyDetector(random_state=0).fit(shop(4_000, 0, SECTIONS, COMMON))
+    assert model.score(shop(60, 1, SECTIONS, COMMON)).report.unfamiliar == ()
+    assert model.score(shop(60, 1, SECTIONS)).report.unfamiliar == ()
+    assert model.score(shop(49, 1, ["toys"])).report.unfamiliar == ()
+
+
+def test_the_last_piece_of_a_file_goes_the_way_of_those_before() -> None:
+    model = DynamicAnomalyDetector(random_state=0).fit(shop(4_000, 0, SECTIONS, COMMON))
+    before = model.score(shop(500, 1, ["toys", "music"])).report
+    assert model.score(shop(5, 2, ["toys"]), after=before).report.unfamiliar == ("section",)
