@@ -18,7 +18,7 @@ from detector.core.sample import Sample
 from detector.core.schema import Layout
 
 #: Rows that a row may borrow from.
-CANDIDATES = 16
+CANDIDATES = 32
 #: Columns by which rows are compared, at most.
 COMPARED_COLUMNS = 32
 #: Encoded values are compared up to so many spreads from the center; absence lies at the lower end.

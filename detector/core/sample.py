@@ -83,9 +83,16 @@ class Sample:
     def weighed(self) -> Sample:
         """Return the sample with the weights of its columns, by the tails of the calibration rows.
 
+        Where few of these recorded a column, as when it is young, all rows that did are asked.
+
         A weight that is still about right stays as it is, so that an update does not turn every choice over.
         """
-        found = tail_weights(self.rows[self.calibration])
+        rows = self.rows[self.calibration]
+        found = tail_weights(rows)
+        young = np.flatnonzero(self.gaps & (np.isfinite(rows).sum(axis=0) < NEWCOMERS))
+        if len(young):
+            carriers = np.isfinite(self.rows[:, young]).any(axis=1)
+            found[young] = tail_weights(self.rows[np.ix_(carriers, young)])
         kept = np.ones(len(found))
         kept[: len(self.weights)] = self.weights
         change = np.maximum(found / kept, kept / found)
