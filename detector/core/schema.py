@@ -232,8 +232,8 @@ def _feature_from(content: object) -> Feature:
     return Feature(**(dict(found) | {"parts": tuple(parts), "aliases": tuple(aliases)}))
 
 
-#: The weight of a column with normal tails, see :mod:`detector.core.tails`.
-NORMAL_WEIGHT = math.log(4.0)
+#: The weight of a comparison with a habit: half of what the heaviest tails weigh, see :mod:`detector.core.tails`.
+HABIT_WEIGHT = 0.5 * math.log(101.0)
 
 
 def hash_of(text: str) -> int:
@@ -298,11 +298,11 @@ class Layout:
     def choices(self, signature: Iterable[int], weights: NDArray[np.float64]) -> Choices:
         """Return what trees may split on in rows that carry a signature; ``weights`` (width,) are those of columns.
 
-        A feature counts as much as the weightiest of its columns. Comparisons with a habit count as a normal
-        distribution does: most of their values are one and the same, so their tails are only a sign of that.
+        A feature counts as much as the weightiest of its columns. Comparisons with a habit all count alike: most of
+        their values are one and the same, so their tails only say how rarely anything is out of the ordinary.
         """
         columns = self.columns(signature)
-        weights = np.where(self.derived, NORMAL_WEIGHT, weights)
+        weights = np.where(self.derived, HABIT_WEIGHT, weights)
         keys, places = np.unique(self.column_feature_keys[columns], return_inverse=True)
         of_features = np.zeros(len(keys))
         np.maximum.at(of_features, places, weights[columns])
