@@ -75,6 +75,13 @@ class Aligner:
         after : the report on the pieces before this one, where a file comes in pieces. What was found there holds where
             this piece has too few rows to say otherwise, as the last one of a file may.
         """
+        aligned = self._aligned(frame, after, unfamiliar_too=False)
+        if not aligned.carried.any() and aligned.report.unfamiliar:
+            # Nothing else came: to see every row as rare is better than to see nothing.
+            aligned = self._aligned(frame, after, unfamiliar_too=True)
+        return aligned
+
+    def _aligned(self, frame: pd.DataFrame, after: AlignmentReport | None, *, unfamiliar_too: bool) -> Aligned:
         ways_before = {} if after is None else after.ways
         matrix = np.full((len(frame), self.schema.width), np.nan, np.float32)
         learned = self.schema.learned
@@ -102,9 +109,10 @@ class Aligner:
             if intake.retyped:
                 findings.append(_set_aside(feature, reading))
                 continue
-            if self.matcher.known[feature.name].is_unfamiliar(reading) or (
+            unfamiliar = self.matcher.known[feature.name].is_unfamiliar(reading) or (
                 reading.present < ROWS_FOR_UNFAMILIAR and after is not None and feature.name in after.unfamiliar
-            ):
+            )
+            if unfamiliar and not unfamiliar_too:
                 findings.append(_unfamiliar(feature, reading))
                 continue
             carried[place] = True

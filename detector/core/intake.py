@@ -33,8 +33,8 @@ from detector.core.statistics import FeatureStatistics, Kind
 
 #: So many rows with a value are needed to say that a column has changed its type, rather than that cells are bad.
 ROWS_FOR_RETYPED = 20
-#: So many rows are needed to say that a batch has other categories than training had.
-ROWS_FOR_UNFAMILIAR = 50
+#: So many rows are needed to say that a batch has other categories than training had: fewer may be an attack.
+ROWS_FOR_UNFAMILIAR = 200
 #: The categories that make up so large a share of training are looked for; and where less of it is to be expected among
 #: fresh rows, as in columns of mostly new values, nothing is said.
 FAMILIAR, LEAST_EXPECTED = 0.9, 0.5

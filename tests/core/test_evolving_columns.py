@@ -295,12 +295,20 @@ def test_categories_that_are_others_than_in_training_do_not_flag_every_row(
 
 def test_categories_of_training_are_familiar_and_a_few_rows_say_nothing() -> None:
     model = DynamicAnomalyDetector(random_state=0).fit(shop(4_000, 0, SECTIONS, COMMON))
-    assert model.score(shop(60, 1, SECTIONS, COMMON)).report.unfamiliar == ()
-    assert model.score(shop(60, 1, SECTIONS)).report.unfamiliar == ()
-    assert model.score(shop(49, 1, ["toys"])).report.unfamiliar == ()
+    assert model.score(shop(300, 1, SECTIONS, COMMON)).report.unfamiliar == ()
+    assert model.score(shop(300, 1, SECTIONS)).report.unfamiliar == ()
+    assert model.score(shop(199, 1, ["toys"])).report.unfamiliar == ()
 
 
 def test_the_last_piece_of_a_file_goes_the_way_of_those_before() -> None:
     model = DynamicAnomalyDetector(random_state=0).fit(shop(4_000, 0, SECTIONS, COMMON))
     before = model.score(shop(500, 1, ["toys", "music"])).report
     assert model.score(shop(5, 2, ["toys"]), after=before).report.unfamiliar == ("section",)
+
+
+def test_rows_of_which_nothing_else_is_known_are_scored_by_unfamiliar_categories() -> None:
+    model = DynamicAnomalyDetector(random_state=0).fit(shop(4_000, 0, SECTIONS, COMMON)[["section"]])
+    result = model.score(shop(500, 1, ["toys", "music"])[["section"]])
+    assert result.report.unfamiliar == ()
+    assert result.report.unseen == {"section": 500}
+    assert result.flagged_share == 1.0
