@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -300,9 +301,9 @@ def _check_roles(roles: Mapping[str, str], frame: pd.DataFrame) -> None:
 
 
 def _find(name: str, column: pd.Series, roles: Mapping[str, str], before: list[Feature]) -> Finding:
-    chosen: Role | None = roles.get(name)  # type: ignore[assignment]  # the estimator has checked the texts
+    chosen = roles.get(name)
     if chosen is not None:
-        return finding_for(name, column, chosen)
+        return finding_for(name, column, cast(Role, chosen))  # the estimator has checked the texts
     taken = "amount" in roles.values() or any(feature.role == "amount" for feature in before)
     return infer(name, column, amount_taken=taken)
 
