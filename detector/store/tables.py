@@ -20,11 +20,12 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
 )
 from sqlalchemy.types import TypeDecorator
 
 #: The newest migration. A database at another revision is migrated when it is opened.
-REVISION = "0001"
+REVISION = "0002"
 
 
 class Moment(TypeDecorator[datetime]):
@@ -170,6 +171,93 @@ demo_weeks = Table(
     Column("version", Integer, ForeignKey("versions.number"), nullable=False),
     Column("outcome", _json(), nullable=False),
     Column("played_at", Moment, nullable=False),
+)
+
+queues = Table(
+    "queues",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.id"), primary_key=True, autoincrement=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("file", String(100), nullable=False),
+    Column("entity", Text),
+    Column("time", Text),
+    Column("amount", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("created_by", String(200), nullable=False),
+    Column("closed_at", Moment),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("run", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("row", BigInteger, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("reason", String(60), nullable=False),
+    Column("version", Integer, ForeignKey("versions.number"), nullable=False),
+    Column("severity", Float, nullable=False),
+    Column("amount", Float),
+    Column("seconds", Float),
+    Column("batch", String(32), nullable=False),
+    Column("made_at", Moment, nullable=False, index=True),
+    Column("made_by", String(200), nullable=False),
+    Column("ended_at", Moment),
+    Column("ended_by", String(200)),
+    Index(None, "run", "row"),
+    sqlite_autoincrement=True,
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.id"), primary_key=True, autoincrement=False),
+    Column("row", BigInteger, primary_key=True, autoincrement=False),
+    Column("status", String(20), nullable=False),
+    Column("assignee", String(200)),
+    Column("snoozed_until", Moment),
+    Column("decision", Integer, ForeignKey("decisions.number")),
+    Column("revision", Integer, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("changed_by", String(200), nullable=False),
+)
+
+case_events = Table(
+    "case_events",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("run", Integer, ForeignKey("runs.id"), nullable=False),
+    Column("row", BigInteger, nullable=False),
+    Column("batch", String(32), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(200), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("before", _json()),
+    Column("after", _json(), nullable=False),
+    Column("note", Text, nullable=False),
+    Index(None, "run", "row"),
+    sqlite_autoincrement=True,
+)
+
+case_locks = Table(
+    "case_locks",
+    metadata,
+    Column("run", Integer, ForeignKey("runs.id"), primary_key=True, autoincrement=False),
+    Column("row", BigInteger, primary_key=True, autoincrement=False),
+    Column("holder", String(200), nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+saved_views = Table(
+    "saved_views",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("owner", String(200), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("query", Text, nullable=False),
+    Column("saved_at", Moment, nullable=False),
+    UniqueConstraint("owner", "name"),
+    sqlite_autoincrement=True,
 )
 
 audit = Table(

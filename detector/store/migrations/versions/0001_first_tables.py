@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from detector.store.migrations.sealing import seal, unseal
+
 revision = "0001"
 down_revision = None
 
@@ -144,40 +146,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_audit"),
         sqlite_autoincrement=True,
     )
-    _seal("audit")
-    _seal("versions")
+    seal("audit")
+    seal("versions")
 
 
 def downgrade() -> None:
     for name in ("audit", "versions"):
-        _unseal(name)
+        unseal(name)
     for name in ("audit", "demo_weeks", "preferences", "previews", "jobs", "runs", "uploads", "aliases", "versions"):
         op.drop_table(name)
-
-
-def _seal(name: str) -> None:
-    """Let rows be added and read, never changed or removed."""
-    if op.get_bind().dialect.name == "sqlite":
-        for event in ("UPDATE", "DELETE"):
-            op.execute(
-                f"CREATE TRIGGER {name}_no_{event.lower()} BEFORE {event} ON {name} "
-                f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
-            )
-    else:
-        op.execute(
-            f"CREATE FUNCTION {name}_sealed() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{name} is append-only'; END $$"
-        )
-        op.execute(
-            f"CREATE TRIGGER {name}_sealed BEFORE UPDATE OR DELETE ON {name} "
-            f"FOR EACH ROW EXECUTE FUNCTION {name}_sealed()"
-        )
-
-
-def _unseal(name: str) -> None:
-    if op.get_bind().dialect.name == "sqlite":
-        for event in ("update", "delete"):
-            op.execute(f"DROP TRIGGER {name}_no_{event}")
-    else:
-        op.execute(f"DROP TRIGGER {name}_sealed ON {name}")
-        op.execute(f"DROP FUNCTION {name}_sealed()")
