@@ -18,6 +18,7 @@ from detector.service.api_probe import ApiProbe
 from detector.service.background import Background, mark_interrupted
 from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
 from detector.service.following import Following
+from detector.service.inbox import Inbox
 from detector.service.logs import MissingLog
 from detector.service.observing import Observations
 from detector.service.versioning import new_version
@@ -53,6 +54,8 @@ class Workspace:
         Registers the new features of rows that were scored in memory.
     following : Following
         Lets observed transactions into the histories of their entities.
+    inbox : Inbox
+        The cases of the runs that were sent to the queue.
     notice : str or None
         A sentence for people when something is wrong with the models on disk (a ``MODEL_PATH`` file that was refused).
     """
@@ -66,6 +69,7 @@ class Workspace:
         self.missing_log = MissingLog()
         self.observations = Observations()
         self.following = Following(self.registry.histories)
+        self.inbox = Inbox(database, settings.data_folder / "queues")
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
 
@@ -229,7 +233,7 @@ class Workspace:
             _log.error("the model file was refused", file=path.name, error=str(error))
 
     def _sweep(self) -> None:
-        folders = [self.settings.data_folder / name for name in ("uploads", "runs", "previews", "exports")]
+        folders = [self.settings.data_folder / name for name in ("uploads", "runs", "previews", "exports", "queues")]
         for folder in (*folders, self.settings.versions_folder):
             for part in folder.glob("*.part"):
                 _remove_abandoned(part)

@@ -160,6 +160,27 @@ def read_page(
     return frame
 
 
+def most_severe(path: Path, rows: int) -> pd.DataFrame:
+    """Return ``row`` (from 1), ``severity`` and ``score`` of the most severe rows of a run, most severe first.
+
+    Raises
+    ------
+    NotFoundError
+        When the file is gone.
+    """
+    with _reading(path) as connection:
+        found: pd.DataFrame = (
+            connection.sql(
+                "SELECT file_row_number + 1 AS row, severity, score FROM read_parquet(?, file_row_number=true) "
+                "ORDER BY severity DESC, score DESC, file_row_number LIMIT ?",
+                params=[str(path), rows],
+            )
+            .to_arrow_table()
+            .to_pandas()
+        )
+    return found
+
+
 def batches(path: Path, size: int = 65_536) -> Iterator[pd.DataFrame]:
     """Yield the rows of a run in the order of the file.
 

@@ -1,0 +1,189 @@
+"""Sending a run to the queue: its most severe rows become cases, each with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import delete, insert, select, update
+
+from detector.core.alignment import AlignmentReport
+from detector.core.model import DynamicAnomalyDetector
+from detector.core.times import times_of
+from detector.errors import InputError, NotFoundError
+from detector.service.badges import badges_of, group_of
+from detector.service.inbox import Queue, open_queues
+from detector.service.progress import Progress, no_progress
+from detector.service.runs import Run, get_run, runs_folder
+from detector.service.workspace import Workspace
+from detector.store import audit, queue_files, run_files, tables
+
+#: Cases that a run may have in the queue.
+MOST_CASES = 200_000
+#: Rows explained between two reports of progress.
+EXPLAINED_AT_ONCE = 1_000
+#: Reasons kept for each case.
+REASONS_KEPT = 5
+
+
+def list_queues(ws: Workspace) -> tuple[Queue, ...]:
+    """Return the open queues, the newest run first."""
+    with ws.database.read() as connection:
+        return open_queues(connection)
+
+
+def get_queue(ws: Workspace, run_id: int) -> Queue:
+    """Return the queue of a run; raises ``NotFoundError`` when it was not sent to the queue."""
+    for queue in list_queues(ws):
+        if queue.run == run_id:
+            return queue
+    raise NotFoundError(f"Run {run_id} is not in the queue.", run=run_id)
+
+
+def send_to_queue(ws: Workspace, run_id: int, rows: int, *, actor: str, progress: Progress = no_progress) -> Queue:
+    """Make cases of the ``rows`` most severe rows of a run, flagged or not, and find the reasons of each.
+
+    A run that is in the queue already gets more cases, or fewer; what was decided stays.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such run, or its rows are gone from the disk.
+    InputError
+        When ``rows`` is out of range, or the run has no rows.
+    Cancelled
+        When ``progress`` raised it; nothing is changed.
+    """
+    run = get_run(ws, run_id)
+    if not 1 <= rows <= MOST_CASES:
+        raise InputError(f"Between 1 and {MOST_CASES:,} rows of a run go to the queue.", rows=rows)
+    if not run.rows:
+        raise InputError(f"Run {run_id} has no rows.", run=run_id)
+    detector = ws.detector(run.version)
+    chosen = run_files.most_severe(runs_folder(ws) / _file_of(ws, run_id), min(rows, run.rows))
+    frame, told = _rows_of(ws, run, detector, chosen, progress)
+    cases = _with_reasons(detector, frame, told, _came_as(run), progress)
+    named = _named_columns(detector, run)
+    cases["entity"] = frame[named["entity"]].astype("string") if named["entity"] else None
+    cases["time"] = times_of(frame[named["time"]]) if named["time"] else None
+    cases["amount"] = pd.to_numeric(frame[named["amount"]], errors="coerce") if named["amount"] else None
+    file = queue_files.write_queue(ws.inbox.folder, cases, frame)
+    try:
+        before = _keep(ws, run, len(cases), file, named, actor)
+    except BaseException:
+        queue_files.remove_queue(ws.inbox.folder / file)
+        raise
+    if before is not None:
+        queue_files.remove_queue(ws.inbox.folder / before)
+    return get_queue(ws, run_id)
+
+
+def close_queue(ws: Workspace, run_id: int, *, actor: str) -> None:
+    """Take a run's cases out of the queue; what was decided stays decided.
+
+    Raises
+    ------
+    NotFoundError
+        When the run is not in the queue.
+    """
+    get_queue(ws, run_id)
+    with ws.database.write() as connection:
+        connection.execute(
+            update(tables.queues).where(tables.queues.c.run == run_id).values(closed_at=datetime.now(UTC))
+        )
+        audit.record(connection, actor=actor, action="queue closed", subject=f"run {run_id}")
+
+
+def _rows_of(
+    ws: Workspace, run: Run, detector: DynamicAnomalyDetector, chosen: pd.DataFrame, progress: Progress
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the chosen rows as they were scored, with what is derived from earlier rows; most severe first."""
+    wanted = np.sort(chosen["row"].to_numpy()) - 1
+    follower = detector.follower()
+    kept: list[pd.DataFrame] = []
+    report: AlignmentReport | None = None
+    done = 0
+    for batch in run_files.batches(runs_folder(ws) / _file_of(ws, run.id), ws.settings.batch_rows):
+        own = batch[list(run.columns)]
+        first, last = np.searchsorted(wanted, [done, done + len(own)])
+        if detector.behaviour is not None:
+            found = detector.alignment(own, report)
+            own = follower.beside(own, report)
+            report = found if report is None else report.merged(found)
+        kept.append(own.iloc[wanted[first:last] - done])
+        done += len(own)
+        progress(done, run.rows, f"Looking for the most severe rows of {run.name}")
+    frame = pd.concat(kept, ignore_index=True)
+    order = np.searchsorted(wanted, chosen["row"].to_numpy() - 1)
+    return frame.iloc[order].reset_index(drop=True), chosen.reset_index(drop=True)
+
+
+def _with_reasons(
+    detector: DynamicAnomalyDetector,
+    frame: pd.DataFrame,
+    told: pd.DataFrame,
+    came_as: Mapping[str, str],
+    progress: Progress,
+) -> pd.DataFrame:
+    parts = []
+    for first in range(0, len(frame), EXPLAINED_AT_ONCE):
+        progress(first, len(frame), "Finding the reasons of each case")
+        parts.append(_explained(detector, frame.iloc[first : first + EXPLAINED_AT_ONCE], came_as))
+    return pd.concat([told, pd.concat(parts, ignore_index=True)], axis=1)
+
+
+def _explained(detector: DynamicAnomalyDetector, frame: pd.DataFrame, came_as: Mapping[str, str]) -> pd.DataFrame:
+    reasons = detector.explain(frame).reasons
+    names: NDArray[np.object_] = np.full((len(frame), REASONS_KEPT), None, object)
+    for i, found in enumerate(reasons):
+        for k, reason in enumerate(found[:REASONS_KEPT]):
+            names[i, k] = reason.feature
+    badges = badges_of(detector, frame, names, came_as)
+    parts = [[reason.contribution for reason in found[:REASONS_KEPT]] for found in reasons]
+    return pd.DataFrame(
+        {
+            "reasons": [[reason.feature for reason in found[:REASONS_KEPT]] for found in reasons],
+            "contributions": parts,
+            "badges": badges,
+            "sentences": [[reason.sentence for reason in found[:REASONS_KEPT]] for found in reasons],
+            "group": [group_of(*each) for each in zip(badges, parts, strict=True)],
+        }
+    )
+
+
+def _keep(ws: Workspace, run: Run, rows: int, file: str, named: Mapping[str, str | None], actor: str) -> str | None:
+    """Write the queue down, in place of an earlier one whose file is returned."""
+    mine = tables.queues.c.run == run.id
+    with ws.database.write() as connection:
+        before: str | None = connection.scalar(select(tables.queues.c.file).where(mine))
+        connection.execute(delete(tables.queues).where(mine))
+        connection.execute(
+            insert(tables.queues).values(
+                run=run.id, rows=rows, file=file, created_at=datetime.now(UTC), created_by=actor, **named
+            )
+        )
+        audit.record(connection, actor=actor, action="sent to the queue", subject=f"run {run.id}", rows=rows)
+    return before
+
+
+def _named_columns(detector: DynamicAnomalyDetector, run: Run) -> dict[str, str | None]:
+    """Return the file's columns that say whose, when and how much."""
+    came_as = _came_as(run)
+    named: dict[str, str | None] = {"entity": None, "time": None, "amount": None}
+    for feature in detector.schema_:
+        column = came_as.get(feature.name, feature.name)
+        if feature.role in named and named[feature.role] is None and column in run.columns:
+            named[feature.role] = column
+    return named
+
+
+def _came_as(run: Run) -> dict[str, str]:
+    return {column["name"]: column["came_as"] for column in run.report.get("columns", ()) if column.get("came_as")}
+
+
+def _file_of(ws: Workspace, run_id: int) -> str:
+    with ws.database.read() as connection:
+        return str(connection.scalar(select(tables.runs.c.file).where(tables.runs.c.id == run_id)))
