@@ -253,7 +253,8 @@ def _key(table: CaseTable, order: Order) -> Floats:
         times = table.times.astype(np.float64)
         keys: Floats = np.where(table.times == NEVER, np.inf, -times if order == "newest" else times)
         return keys
-    return -table.priorities
+    lowest_last: Floats = -table.priorities
+    return lowest_last
 
 
 def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask:

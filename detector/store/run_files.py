@@ -143,7 +143,7 @@ def read_page(
     """
     by = "severity DESC, file_row_number" if order == "severity" else "file_row_number"
     only = "WHERE flagged" if flagged_only else ""
-    with _reading(path) as connection:
+    with reading(path) as connection:
         found = connection.execute(
             f"SELECT file_row_number FROM read_parquet(?, file_row_number=true) {only} ORDER BY {by} LIMIT ? OFFSET ?",  # noqa: S608 - the parts are constants above
             [str(path), limit, offset],
@@ -168,7 +168,7 @@ def most_severe(path: Path, rows: int) -> pd.DataFrame:
     NotFoundError
         When the file is gone.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         found: pd.DataFrame = (
             connection.sql(
                 "SELECT file_row_number + 1 AS row, severity, score FROM read_parquet(?, file_row_number=true) "
@@ -198,7 +198,8 @@ def batches(path: Path, size: int = 65_536) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def _reading(path: Path) -> duckdb.DuckDBPyConnection:
+def reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection that may read the file; raises ``NotFoundError`` when it is gone."""
     if not path.is_file():
         raise gone()
     connection = duckdb.connect(config={"memory_limit": "512MB", "threads": 2})

@@ -1,0 +1,125 @@
+"""Questions about single rows of runs, answered from their Parquet files in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from detector.store.run_files import reading
+
+
+@dataclass(frozen=True)
+class Named:
+    """The columns of a run that say whose, when and how much; ``None`` without one."""
+
+    entity: str | None
+    time: str | None
+    amount: str | None
+
+
+def rows_where(
+    path: Path, named: Named, column: str, value: Any, *, near: datetime | None, limit: int
+) -> tuple[pd.DataFrame, int]:
+    """Return rows that hold ``value`` in ``column``, in the order of time, and how many there are.
+
+    The columns are ``row`` (from 1), ``time``, ``amount``, ``severity`` and ``flagged``. Of more than ``limit`` rows
+    those nearest to ``near`` are returned, or the last ones of the file.
+
+    Raises
+    ------
+    NotFoundError
+        When the file is gone.
+    """
+    nearest = "abs(epoch_us(time) - ?) NULLS LAST" if near is not None and named.time else "row DESC"
+    given: list[Any] = [str(path), value]
+    if near is not None and named.time:
+        given.append(round(near.timestamp() * 1e6))
+    with reading(path) as connection:
+        frame = _frame(
+            connection,
+            f"WITH found AS (SELECT file_row_number + 1 AS row, {_told(named)} "  # noqa: S608 - names are quoted
+            f"FROM read_parquet(?, file_row_number=true) WHERE {_name(column)} = ?) "
+            f"SELECT *, count(*) OVER () AS total FROM found ORDER BY {nearest} LIMIT {int(limit)}",
+            given,
+        )
+    total = int(frame["total"].iloc[0]) if len(frame) else 0
+    return frame.drop(columns="total").sort_values(["time", "row"], ignore_index=True), total
+
+
+def rows_before(
+    path: Path, named: Named, column: str, value: Any, moment: datetime, seconds: Sequence[int]
+) -> list[tuple[int, float]]:
+    """Return (rows, sum of amounts) that hold ``value`` in ``column`` within so many seconds up to ``moment``.
+
+    ``named`` must name a time. Raises ``NotFoundError`` when the file is gone.
+    """
+    told = _told(named)
+    parts = ", ".join(
+        f"count(*) FILTER (WHERE time > to_timestamp(?) - INTERVAL {int(span)} SECOND), "
+        f"sum(amount) FILTER (WHERE time > to_timestamp(?) - INTERVAL {int(span)} SECOND)"
+        for span in seconds
+    )
+    at = moment.timestamp()
+    with reading(path) as connection:
+        found = connection.execute(
+            f"WITH found AS (SELECT {told} FROM read_parquet(?) WHERE {_name(column)} = ?) "  # noqa: S608 - names are quoted
+            f"SELECT {parts} FROM found WHERE time <= to_timestamp(?)",
+            [str(path), value, *[at] * (2 * len(seconds)), at],
+        ).fetchone()
+    values = list(found or ())
+    return [(int(values[i]), float(values[i + 1] or 0.0)) for i in range(0, len(values), 2)]
+
+
+def how_many_share(path: Path, values: Mapping[str, Any]) -> dict[str, int]:
+    """Return, for each column, how many rows hold this value in it; raises ``NotFoundError``."""
+    if not values:
+        return {}
+    counted = ", ".join(f"count(*) FILTER (WHERE {_name(column)} = ?)" for column in values)
+    with reading(path) as connection:
+        found = connection.execute(f"SELECT {counted} FROM read_parquet(?)", [*values.values(), str(path)]).fetchone()  # noqa: S608
+    return dict(zip(values, map(int, found or ()), strict=True))
+
+
+def rows_that_share(path: Path, named: Named, values: Mapping[str, Any], *, but: int, limit: int) -> pd.DataFrame:
+    """Return rows that share at least one value, those that share most first, then the most severe.
+
+    The columns are ``row`` (from 1), ``shared`` (names of columns), ``entity``, ``time``, ``amount``, ``severity`` and
+    ``flagged``. ``but``: a data row to leave out. ``values`` must not be empty; raises ``NotFoundError``.
+    """
+    any_of = " OR ".join(f"{_name(column)} = ?" for column in values)
+    shared = ", ".join(f"CASE WHEN {_name(column)} = ? THEN {_text(column)} END" for column in values)
+    entity = "NULL" if named.entity is None else f"{_name(named.entity)}::VARCHAR"
+    with reading(path) as connection:
+        return _frame(
+            connection,
+            f"SELECT file_row_number + 1 AS row, list_filter([{shared}], x -> x IS NOT NULL) AS shared, "  # noqa: S608 - names are quoted
+            f"{entity} AS entity, {_told(named)} FROM read_parquet(?, file_row_number=true) "
+            f"WHERE ({any_of}) AND file_row_number <> {int(but) - 1} "
+            f"ORDER BY len(shared) DESC, severity DESC, row LIMIT {int(limit)}",
+            [*values.values(), str(path), *values.values()],
+        )
+
+
+def _told(named: Named) -> str:
+    time = "NULL::TIMESTAMPTZ" if named.time is None else f"try_cast({_name(named.time)} AS TIMESTAMPTZ)"
+    amount = "NULL::DOUBLE" if named.amount is None else f"try_cast({_name(named.amount)} AS DOUBLE)"
+    return f"{time} AS time, {amount} AS amount, severity, flagged"
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, query: str, given: list[Any]) -> pd.DataFrame:
+    found: pd.DataFrame = connection.sql(query, params=given).to_arrow_table().to_pandas()
+    return found
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
