@@ -78,7 +78,7 @@ $(VENV)/.test: requirements.txt requirements-test.txt | $(BIN)/python
 	@$(PIP) -r requirements-test.txt
 	@touch $@
 
-$(VENV)/.bench: requirements.txt requirements-bench.txt | $(BIN)/python
+$(VENV)/.bench: requirements.txt requirements-test.txt requirements-bench.txt | $(BIN)/python
 	@echo "Installing requirements-bench.txt; this takes a few minutes the first time."
 	@$(PIP) -r requirements-bench.txt
 	@touch $@

@@ -31,7 +31,7 @@ def shapley_values(forest: Forest, row: np.ndarray, columns: list[int]) -> tuple
 
 
 def _worth(forest: Forest, row: np.ndarray, known: frozenset[int]) -> float:
-    """Return the expected negative path when only these columns of the row are known."""
+    """Return the expected negative path when only these columns of the row are known; NaN never is."""
     return -sum(_expected(forest, t, 0, row, known) for t in range(len(forest.leaf))) / len(forest.leaf)
 
 
@@ -43,7 +43,7 @@ def _expected(forest: Forest, t: int, node: int, row: np.ndarray, known: frozens
     cut, column = forest.threshold[t, node], int(forest.split_column[t, node])
     if np.isposinf(cut):
         return _expected(forest, t, left, row, known)
-    if column in known:
+    if column in known and not np.isnan(row[column]):
         return _expected(forest, t, left if row[column] <= cut else right, row, known)
     share = forest.count[t, right] / forest.count[t, node]
     return (1 - share) * _expected(forest, t, left, row, known) + share * _expected(forest, t, right, row, known)

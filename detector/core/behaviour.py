@@ -52,6 +52,15 @@ def derived_usual(feature: Feature, statistics: FeatureStatistics) -> str:
     return f"nine tenths of all rows lie from {low} to {high}"
 
 
+@dataclass(frozen=True)
+class Habit:
+    """Where the usual amount of an entity is told: the entity's column, the amount's, and the one with their ratio."""
+
+    entity: str
+    amount: str
+    ratio: str
+
+
 @dataclass(frozen=True, eq=False)
 class Behaviour:
     """The plans of a model and the histories of its entities.
@@ -134,6 +143,18 @@ class Behaviour:
             if name is not None
         ]
         return tuple(dict.fromkeys(names))
+
+    def habit_of(self, feature: str, names: Collection[str]) -> Habit | None:
+        """Return where rows with the columns ``names`` tell what is usual of an amount, or of its ratio to the habit.
+
+        Where several entities are named, an amount is told beside the habit of the first of them.
+        """
+        for plan in self.plans:
+            for comparison in plan.comparisons:
+                asked = feature in (plan.amount, comparison.name)
+                if plan.amount is not None and comparison.is_amount and asked and comparison.name in names:
+                    return Habit(plan.entity, plan.amount, comparison.name)
+        return None
 
     def looks_at(self, frame: pd.DataFrame) -> bool:
         """Whether some derived features are still to be found for these rows."""

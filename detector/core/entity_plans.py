@@ -50,6 +50,11 @@ class Comparison:
     needs_amount: bool
     reason: str
 
+    @property
+    def is_amount(self) -> bool:
+        """Whether it is the ratio of the row's own amount to the usual one."""
+        return self.place == 0
+
 
 @dataclass(frozen=True)
 class Plan:

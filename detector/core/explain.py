@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detector.core.alignment import no_known_columns
+from detector.core import kernels
+from detector.core.alignment import AlignmentReport
 from detector.core.fitted import Fitted
-from detector.core.forest import Encoded, Floats, Forest
+from detector.core.forest import Encoded, Floats, Forest, in_blocks
 from detector.core.later import pd
-from detector.core.missing import signatures_of
 from detector.core.reasons import UNIT, Reason, reasons_for
-from detector.core.views import Signature, View
+from detector.core.scoring import paths_of
 
-__all__ = ["TOLERANCE", "UNIT", "Explanation", "Reason", "explain"]
+__all__ = ["TOLERANCE", "UNIT", "Explanation", "Reason", "explain", "shap_values"]
 
 #: SHAP values must add up to the output this nearly, or there is no explanation.
 TOLERANCE = 1e-6
+#: A row takes some fifty times as long as to be scored, so few are worth a second thread.
+ROWS_A_THREAD = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,28 +31,39 @@ class Explanation:
     ----------
     features : the learned features.
     values : (n, features) SHAP values; positive is more anomalous; 0 for a feature that the row does not carry.
-    base : (n,) the expected output of the row's view.
-    output : (n,) what is explained; ``base + values.sum(axis=1)`` equals it within 1e-6. 2 ** output is the anomaly
-        score in the row's own view; a row with a gap in a column that came is scored
-        along both branches (see :mod:`detector.core.missing`), which comes near to it.
-    unit : what all of these are measured in.
-    reasons : for each row the strongest contributions that make it more anomalous, strongest first.
+    base : (n,) the output to expect of a row of which nothing is known.
+    output : (n,) what is explained; ``base + values.sum(axis=1)`` equals it within 1e-6. 2 ** output is the row's
+        anomaly score, also where the row has a gap and is scored along both branches.
+    severities : (n,) 0-100, where the score falls among the model's own rows.
+    unit : what all but severities are measured in.
+    reasons : for each row the strongest contributions that make it more anomalous, strongest first; empty when words
+        were not asked for.
     """
 
     features: tuple[str, ...]
     values: Floats
     base: Floats
     output: Floats
+    severities: Floats
     unit: str
     reasons: tuple[tuple[Reason, ...], ...]
 
 
-def explain(known: Fitted, frame: pd.DataFrame) -> Explanation:
-    """Explain each row of ``frame`` in the view of the features that it carries.
+def explain(
+    known: Fitted, frame: pd.DataFrame, after: AlignmentReport | None = None, *, in_words: bool = True
+) -> Explanation:
+    """Explain each row of ``frame`` in the view of the columns that came.
 
     The values are those of TreeSHAP, path-dependent (Lundberg et al., "From local explanations to global understanding
     with explainable AI for trees", Nature Machine Intelligence 2020), of the negative mean normalised path length: base
-    2 to this power is the anomaly score. The parts of a category or a time are summed.
+    2 to this power is the anomaly score. A value that a row lacks is not known, and contributes nothing. The parts of a
+    category or a time are summed.
+
+    Parameters
+    ----------
+    after : the report on the pieces before, where a file comes in pieces; see
+        :meth:`detector.core.alignment.Aligner.align`.
+    in_words : whether to give reasons; without them it takes half the time.
 
     Raises
     ------
@@ -61,111 +72,48 @@ def explain(known: Fitted, frame: pd.DataFrame) -> Explanation:
     ArithmeticError
         When the values do not add up to the output within 1e-6; no explanation is better than a wrong one.
     """
-    frame = known.beside(frame)
-    aligned = known.aligner.align(frame)
+    frame = known.beside(frame, after)
+    aligned = known.aligner.align(frame, after)
     learned = known.schema.learned
-    n = len(frame)
-    values = np.zeros((n, len(learned)))
-    base, output = np.zeros(n), np.zeros(n)
-    for signature, rows in _groups(known, aligned.matrix, aligned.carried):
-        matrix = aligned.matrix[rows]
-        if not signature:  # no value at all: there is nothing to explain, and the score is the expected one
-            base[rows] = output[rows] = -_whole_view(known, aligned.carried).forest.paths_through_holes(matrix)
-            continue
-        view = known.views.get(signature)
-        found, expected = _shap(view, matrix)
-        output[rows] = -view.forest.paths(matrix)
-        base[rows] = expected
+    paths, severities, _, _ = paths_of(known, aligned)
+    values = np.zeros((len(frame), len(learned)))
+    expected = 0.0
+    if len(frame):
+        signature = tuple(np.flatnonzero(aligned.carried).tolist())
+        found, expected = shap_values(known.views.get(signature).forest, aligned.matrix)
         for place in signature:
-            values[rows, place] = found[:, list(learned[place].columns)].sum(axis=1)
-    gap = np.abs(base + values.sum(axis=1) - output).max(initial=0.0)
-    if gap > TOLERANCE:
+            values[:, place] = found[:, list(learned[place].columns)].sum(axis=1)
+    base = np.full(len(frame), expected)
+    gap = np.abs(base + values.sum(axis=1) + paths).max(initial=0.0)
+    if not gap <= TOLERANCE:
         raise ArithmeticError(f"the explanation misses the output by {gap:.2g}")
-    reasons = reasons_for(known, frame, values, aligned.report.ways)
-    return Explanation(tuple(feature.name for feature in learned), values, base, output, UNIT, reasons)
+    reasons = reasons_for(known, frame, values, aligned.report.ways) if in_words else ()
+    names = tuple(feature.name for feature in learned)
+    return Explanation(names, values, base, -paths, severities, UNIT, reasons)
 
 
-def _groups(known: Fitted, matrix: Encoded, carried: NDArray[np.bool_]) -> list[tuple[Signature, NDArray[np.intp]]]:
-    """Return (signature, row numbers) of rows that carry the same features; each gets its view here."""
-    if not len(matrix):
-        return []
-    if not carried.any():
-        raise no_known_columns([feature.name for feature in known.schema.learned])
-    return signatures_of(matrix, tuple(np.flatnonzero(carried).tolist()), known.schema.layout)
+def shap_values(forest: Forest, rows: Encoded) -> tuple[Floats, float]:
+    """Return the SHAP values (n, d) of encoded rows, of the negative mean path length, and its expected value.
 
-
-def _whole_view(known: Fitted, carried: NDArray[np.bool_]) -> View:
-    return known.views.get(tuple(np.flatnonzero(carried).tolist()))
-
-
-def _shap(view: View, matrix: Encoded) -> tuple[Floats, float]:
-    explainer = _explainer(view)
-    # The package asks for the rows in 64 bits and has its own idea of infinity: any number below the threshold for
-    # "absent" goes the same way.
-    rows = np.where(np.isneginf(matrix), -3.3e38, np.nan_to_num(matrix, nan=0.0)).astype(np.float64)
-    found = np.asarray(explainer.shap_values(rows, check_additivity=False), np.float64).reshape(matrix.shape)
-    return found, float(np.asarray(explainer.expected_value).ravel()[0])
-
-
-def _explainer(view: View) -> Any:
-    """Return the view's explainer; it is kept with the view, since unpacking the trees takes longer than a row."""
-    kept = view.__dict__.get("_explainer")
-    if kept is None:
-        kept = _shap_package().TreeExplainer({"trees": _trees(view.forest), "tree_output": "raw_value"})
-        view.__dict__["_explainer"] = kept
-    return kept
+    ``NaN`` marks what is not known of a row; it contributes nothing.
+    """
+    points, weights = _integration(forest.depth)
+    out = np.empty(rows.shape, np.float64)
+    rows = np.ascontiguousarray(rows)
+    in_blocks(
+        lambda a, b: kernels.shap_values(
+            rows, forest.split_column, forest.threshold, forest.leaf, forest.count, forest.depth, points, weights,
+            a, b, out,
+        ),
+        len(rows),
+        a_thread=ROWS_A_THREAD,
+    )  # fmt: skip
+    np.negative(out, out=out)
+    return out, -kernels.expected_path(forest.threshold, forest.leaf, forest.count)
 
 
 @cache
-def _shap_package() -> Any:
-    import shap  # takes seconds to import, and most processes never explain
-
-    return shap
-
-
-def _trees(forest: Forest) -> list[dict[str, Any]]:
-    """Return the trees as the package takes them: branches that end early end early, and values are negative paths."""
-    number, inner = forest.split_column.shape
-    nodes = 2 * inner + 1
-    ends = np.ones((number, nodes), bool)
-    ends[:, :inner] = np.isposinf(forest.threshold)
-    weight = forest.count.astype(np.float64)
-    value = np.empty((number, nodes))
-    value[:, inner:] = -forest.leaf.astype(np.float64) / number
-    reachable = np.zeros((number, nodes), bool)
-    reachable[:, 0] = True
-    levels = [slice(2**level - 1, 2 ** (level + 1) - 1) for level in range(forest.depth)]
-    for level in reversed(levels):
-        on_left, on_right = _children(level)
-        share = np.where(ends[:, level], 0.0, weight[:, on_right] / np.maximum(weight[:, level], 1.0))
-        value[:, level] = (1.0 - share) * value[:, on_left] + share * value[:, on_right]
-    for level in levels:
-        for side in _children(level):
-            reachable[:, side] = reachable[:, level] & ~ends[:, level]
-    # A reachable node's place among the reachable ones, which is its number for the package.
-    numbers = reachable.cumsum(axis=1, dtype=np.int32) - 1
-    first = 2 * np.arange(nodes) + 1
-    trees = []
-    for t in range(number):
-        keep = np.flatnonzero(reachable[t])
-        end = ends[t, keep]
-        split = np.where(end, 0, keep)
-        left = np.where(end, -1, numbers[t, first[split]]).astype(np.int32)
-        trees.append(
-            {
-                "children_left": left,
-                "children_right": np.where(end, -1, numbers[t, first[split] + 1]).astype(np.int32),
-                "children_default": left,
-                "features": np.where(end, -2, forest.split_column[t, split].astype(np.int64)).astype(np.int32),
-                "thresholds": np.where(end, 0.0, forest.threshold[t, split].astype(np.float64)),
-                "values": value[t, keep].reshape(-1, 1),
-                "node_sample_weight": weight[t, keep],
-            }
-        )
-    return trees
-
-
-def _children(level: slice) -> tuple[slice, slice]:
-    """Return where the left and the right children of a level's nodes lie."""
-    first, stop = 2 * level.start + 1, 2 * level.stop + 1
-    return slice(first, stop, 2), slice(first + 1, stop, 2)
+def _integration(depth: int) -> tuple[Floats, Floats]:
+    """Return points and weights that integrate polynomials of degree ``depth - 1`` from 0 to 1 exactly."""
+    points, weights = np.polynomial.legendre.leggauss((depth + 1) // 2)
+    return (points + 1.0) / 2.0, weights / 2.0

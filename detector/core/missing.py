@@ -86,17 +86,3 @@ def holes_in(matrix: Encoded, signature: Signature, layout: Layout) -> NDArray[n
     """Return (n, features of the signature) bool: which values the rows lack."""
     firsts = layout.starts[list(signature)]
     return np.isnan(matrix[:, firsts]) if len(firsts) < matrix.shape[1] else np.isnan(matrix)[:, firsts]
-
-
-def signatures_of(matrix: Encoded, base: Signature, layout: Layout) -> list[tuple[Signature, NDArray[np.intp]]]:
-    """Return (signature, row numbers) of rows that carry the same features of ``base``, the most frequent first."""
-    holes = holes_in(matrix, base, layout)
-    _, first, group, counts = np.unique(
-        np.packbits(holes, axis=1), axis=0, return_index=True, return_inverse=True, return_counts=True
-    )
-    group = group.ravel()
-    # Equal ones in the order of their bits, so that the order of rows does not matter.
-    return [
-        (tuple(base[i] for i in np.flatnonzero(~holes[first[place]]).tolist()), np.flatnonzero(group == place))
-        for place in np.argsort(-counts, kind="stable").tolist()
-    ]

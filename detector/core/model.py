@@ -330,12 +330,17 @@ class DynamicAnomalyDetector(OutlierEstimator):
         """
         return self._fitted().align(as_frame(rows), after).report
 
-    def explain(self, rows: Rows) -> Explanation:
+    def explain(self, rows: Rows, *, after: AlignmentReport | None = None, in_words: bool = True) -> Explanation:
         """Return SHAP values in source columns, positive for more anomalous, with reasons in words.
 
         See :class:`detector.core.explain.Explanation` for shapes and the unit.
+
+        Parameters
+        ----------
+        after : the report on the pieces before, where a file comes in pieces; see :meth:`score`.
+        in_words : whether to give reasons; for many rows, values alone take less time.
         """
-        return explain(self._fitted(), as_frame(rows))
+        return explain(self._fitted(), as_frame(rows), after, in_words=in_words)
 
     # What is known
 

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.core.behaviour import derived_usual, derived_words
 from detector.core.fitted import Fitted
@@ -37,7 +38,7 @@ class Reason:
     feature : the source column.
     value : as the row has it; the sentence tells it in the unit and the spelling of training.
     contribution : in :data:`UNIT`; positive makes the row more anomalous.
-    usual : what is usual for the column, in words.
+    usual : what is usual for the column, and for the row's own entity where its habit is known, in words.
     sentence : the reason in words.
     """
 
@@ -55,18 +56,19 @@ def reasons_for(
 
     Parameters
     ----------
-    frame : n rows as they came.
+    frame : n rows as they came, with the features that are derived from what their entities did.
     values : (n, features) what each learned feature contributes.
     ways : how each feature that came was read, by its name.
     """
-    listed = np.argsort(-values, axis=1, kind="stable")[:, :REASONS]
+    listed = strongest(values)
     said: dict[int, dict[int, Reason]] = {}
     for place, feature in enumerate(known.schema.learned):
         rows = np.flatnonzero(((listed == place) & (np.take_along_axis(values, listed, axis=1) > 0.0)).any(axis=1))
         if len(rows):
             contributions = values[rows, place].tolist()
             way = ways[feature.name]
-            told = _of_column(known, feature, frame[way.column].iloc[rows], way, contributions)
+            usual = _usual_texts(known, feature, frame.iloc[rows], ways)
+            told = _of_column(known, feature, frame[way.column].iloc[rows], way, contributions, usual)
             said[place] = dict(zip(rows.tolist(), told, strict=True))
     return tuple(
         tuple(said[place][row] for place in places if row in said.get(place, {}))
@@ -74,21 +76,45 @@ def reasons_for(
     )
 
 
+def strongest(values: Floats) -> NDArray[np.intp]:
+    """Return (n, at most 5) places of the features that make each row more anomalous, strongest first.
+
+    Places of values at or below 0 come behind and are no reasons.
+    """
+    return np.argsort(-values, axis=1, kind="stable")[:, :REASONS]
+
+
 def _of_column(
-    known: Fitted, feature: Feature, column: pd.Series, way: Way, contributions: list[float]
+    known: Fitted, feature: Feature, column: pd.Series, way: Way, contributions: list[float], usual: list[str]
 ) -> list[Reason]:
-    statistics = known.statistics[feature.name]
-    usual = usual_text(feature, statistics)
     if feature.derived:
         words = derived_words(feature)
-        return [
-            Reason(feature.name, value, contribution, usual, f"{feature.name}: {words(value)}; {usual}.")
-            for value, contribution in zip(column.tolist(), contributions, strict=True)
-        ]
-    told = _told(read_again(column, way, known.matcher.known[feature.name]), statistics)
+        told = [f": {words(value)}" for value in column.tolist()]
+    else:
+        reading = read_again(column, way, known.matcher.known[feature.name])
+        told = [f" {words}" for words in _told(reading, known.statistics[feature.name])]
     return [
-        Reason(feature.name, _shown(value), contribution, usual, f"{feature.name} {words}; {usual}.")
-        for value, words, contribution in zip(column, told, contributions, strict=True)
+        Reason(feature.name, _shown(value), contribution, normal, f"{feature.name}{words}; {normal}.")
+        for value, words, contribution, normal in zip(column, told, contributions, usual, strict=True)
+    ]
+
+
+def _usual_texts(known: Fitted, feature: Feature, frame: pd.DataFrame, ways: Mapping[str, Way]) -> list[str]:
+    """Return, for each row, what is usual for a feature, and for an amount what its entity usually has."""
+    usual = usual_text(feature, known.statistics[feature.name])
+    found = None if known.behaviour is None else known.behaviour.habit_of(feature.name, frame.columns)
+    if found is None or found.amount not in ways:
+        return [usual] * len(frame)
+    way = ways[found.amount]
+    amounts = read_again(frame[way.column], way, known.matcher.known[found.amount]).values
+    # What an amount is compared with is what it is as many times as the comparison says.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        habits = np.abs(amounts) / frame[found.ratio].to_numpy(np.float64)
+    return [
+        f"{usual}; this {excerpt(found.entity)} usually about {value_text(float(f'{habit:.2g}'))}"
+        if 0.0 < habit < np.inf
+        else usual
+        for habit in habits.tolist()
     ]
 
 

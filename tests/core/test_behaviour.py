@@ -96,6 +96,33 @@ def test_an_amount_that_is_far_above_the_habit_of_its_card_stands_out() -> None:
     assert "times what is usual for it" in detector.explain([row]).reasons[0][0].sentence
 
 
+def test_reasons_tell_an_amount_beside_the_habit_of_its_own_card() -> None:
+    detector = model(payments(), n_estimators=100)
+    rows = payments(300, seed=4)
+    rows["when"] += pd.Timedelta(days=41)
+    explanation = detector.explain(rows)
+    ratios = detector.beside(rows)[HABIT]
+    told = 0
+    for number, reasons in enumerate(explanation.reasons):
+        habit = rows["amount"].iloc[number] / ratios.iloc[number]
+        for reason in reasons:
+            if reason.feature in ("amount", HABIT):
+                told += 1
+                assert reason.usual.endswith(f"; this card usually about {float(f'{habit:.2g}'):,g}")
+                assert reason.sentence.endswith(f"{reason.usual}.")
+    assert told > 20
+    in_cents = detector.explain(rows.assign(amount=100.0 * rows["amount"]))
+    assert [[reason.usual for reason in reasons] for reasons in in_cents.reasons] == [
+        [reason.usual for reason in reasons] for reasons in explanation.reasons
+    ]
+
+
+def test_a_card_without_a_habit_is_told_none() -> None:
+    detector = model(payments(), n_estimators=50)
+    row = {"card": 987_654, "when": "2026-02-12T12:00:00", "amount": 4_900.0, "shop": "shop 1", "age": 40.0}
+    assert not any("this card usually" in reason.sentence for reason in detector.explain(row).reasons[0])
+
+
 def test_a_record_a_frame_of_one_row_and_a_stream_give_the_same_scores() -> None:
     detector = model()
     rows = payments(60, seed=3)

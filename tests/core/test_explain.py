@@ -8,10 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detector import DynamicAnomalyDetector, NoKnownColumnsError
 from detector.core import explain as explaining
+from detector.core.forest import Choices, Forest
 from detector.core.reasons import usual_text
+from tests import shap_judge
 from tests.naive_shap import shapley_values
 
 
@@ -87,17 +91,17 @@ def test_a_missing_column_contributes_nothing_and_its_view_explains(model: Dynam
     assert all(reason.feature != "merchant" for reasons in explanation.reasons for reason in reasons)
 
 
-def test_rows_that_lack_different_values_are_each_explained_in_their_own_view(model: DynamicAnomalyDetector) -> None:
+def test_a_row_with_a_gap_is_explained_as_it_is_scored(model: DynamicAnomalyDetector) -> None:
     rows = payments(30, seed=7).astype(object)
     rows.loc[0:9, "amount"] = None
     rows.loc[10:19, "items"] = None
     explanation = model.explain(rows)
-    without = [rows[:10].drop(columns="amount"), rows[10:20].drop(columns="items"), rows[20:]]
-    scores = np.concatenate([model.score(part).scores for part in without])
-    np.testing.assert_allclose(2.0**explanation.output, scores, atol=1e-6)
+    result = model.score(rows)
+    np.testing.assert_allclose(2.0**explanation.output, result.scores, rtol=1e-12)
+    np.testing.assert_array_equal(explanation.severities, result.severities)
     assert (explanation.values[:10, explanation.features.index("amount")] == 0.0).all()
     assert (explanation.values[10:20, explanation.features.index("items")] == 0.0).all()
-    assert len(set(explanation.base[[0, 10, 20]])) == 3
+    assert len(set(explanation.base)) == 1
 
 
 def test_a_row_without_any_value_is_expected_and_has_no_reasons(model: DynamicAnomalyDetector) -> None:
@@ -109,7 +113,7 @@ def test_a_row_without_any_value_is_expected_and_has_no_reasons(model: DynamicAn
     np.testing.assert_allclose(2.0**explanation.output, model.score(rows).scores, atol=1e-6)
 
 
-def test_more_patterns_of_gaps_than_get_views_are_explained_row_by_row() -> None:
+def test_every_row_may_have_gaps_of_its_own() -> None:
     rng = np.random.default_rng(2)
     train = pd.DataFrame(rng.normal(size=(300, 6)), columns=list("abcdef"))
     model = DynamicAnomalyDetector(n_estimators=20, random_state=0).fit(train)
@@ -127,25 +131,109 @@ def test_no_rows_are_explained_by_nothing_and_unknown_columns_are_refused(model:
         model.explain({"colour": "blue"})
 
 
+def grown(rows: np.ndarray, trees: int, bag: int, seed: int) -> Forest:
+    """A forest on all columns, each as likely as the others."""
+    rng = np.random.default_rng(seed)
+    columns = np.arange(rows.shape[1], dtype=np.uint32)
+    choices = Choices(columns, columns * 77 + 5, columns * 0 + 9, np.ones(len(columns)))
+    bags = np.stack([rng.permutation(len(rows))[:bag] for _ in range(trees)]).astype(np.int32)
+    seeds = rng.integers(0, 2**32, trees, dtype=np.uint32)
+    return Forest.grow(rows, bags, np.full(trees, bag, np.int32), choices, seeds)
+
+
 def test_values_equal_shapley_values_by_brute_force() -> None:
     rows = payments(80, seed=4)[["amount", "merchant", "at"]]
     rows.loc[::7, "amount"] = np.nan  # absence is a state that the trees split on
     model = DynamicAnomalyDetector(n_estimators=5, max_samples=16, random_state=2).fit(rows)
     known = model._fitted()
+    rows.loc[3, "merchant"] = None  # not known: training had no such row
     matrix = known.aligner.align(rows).matrix
     forest = known.views.get(known.everything).forest
     explanation = model.explain(rows.head(8))
     for row in range(8):
         by_column, base = shapley_values(forest, matrix[row], sorted(set(forest.columns.tolist())))
         summed = [sum(by_column.get(column, 0.0) for column in feature.columns) for feature in known.schema.learned]
-        np.testing.assert_allclose(explanation.values[row], summed, atol=1e-6)
-        assert explanation.base[row] == pytest.approx(base, abs=1e-6)
+        np.testing.assert_allclose(explanation.values[row], summed, atol=1e-12)
+        assert explanation.base[row] == pytest.approx(base, abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(2, 70), d=st.integers(1, 5), bag=st.integers(2, 40), levels=st.integers(1, 30),
+    holes=st.floats(0.0, 0.6), seed=st.integers(0, 2**20),
+)  # fmt: skip
+def test_the_kernel_agrees_with_brute_force_whatever_the_trees(
+    n: int, d: int, bag: int, levels: int, holes: float, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, levels, (n, d)).astype(np.float32)
+    rows[rng.random((n, d)) < 0.1] = -np.inf
+    forest = grown(rows, 3, min(bag, n), seed)
+    # Leaf values need not be path lengths: decisions may have changed them.
+    forest = replace(forest, leaf=_by_leaf(forest, rng))
+    asked = rows[:4].copy()
+    asked[rng.random(asked.shape) < holes] = np.nan
+    values, base = explaining.shap_values(forest, asked)
+    for row in range(len(asked)):
+        by_column, expected = shapley_values(forest, asked[row], list(range(d)))
+        np.testing.assert_allclose(values[row], [by_column[column] for column in range(d)], atol=1e-12)
+        assert base == pytest.approx(expected, abs=1e-12)
+    np.testing.assert_allclose(base + values.sum(axis=1), -forest.paths_through_holes(asked), atol=1e-6)
+
+
+def _by_leaf(forest: Forest, rng: np.random.Generator) -> np.ndarray:
+    """Values drawn for each leaf; those below a branch that ends early are one leaf."""
+    trees, inner = forest.threshold.shape
+    drawn = rng.random((trees, 2 * inner + 1)).astype(np.float32)
+    for t in range(trees):
+        for node in range(inner):
+            if np.isposinf(forest.threshold[t, node]):
+                drawn[t, 2 * node + 1] = drawn[t, 2 * node + 2] = drawn[t, node]
+    return drawn[:, inner:].copy()
+
+
+@pytest.mark.parametrize(("n", "d", "bag"), [(300, 30, 256), (200, 2, 128), (5000, 12, 4096), (130, 6, 3)])
+def test_values_equal_those_of_the_shap_package(n: int, d: int, bag: int) -> None:
+    rng = np.random.default_rng(d)
+    rows = rng.lognormal(0.0, 1.0, (n, d)).astype(np.float32)
+    rows[rng.random((n, d)) < 0.05] = -np.inf
+    forest = grown(rows, 12, min(bag, n), 1)
+    values, base = explaining.shap_values(forest, rows[:100])
+    expected, expected_base = shap_judge.shap_values(forest, rows[:100])
+    np.testing.assert_allclose(values, expected, atol=1e-9)
+    assert base == pytest.approx(expected_base, abs=1e-9)
+
+
+def test_many_rows_get_the_same_values_as_each_by_itself() -> None:
+    rows = np.random.default_rng(0).normal(size=(1_500, 5)).astype(np.float32)  # two threads, two chunks
+    forest = grown(rows, 4, 64, 3)
+    values, _ = explaining.shap_values(forest, rows)
+    alone = np.concatenate([explaining.shap_values(forest, rows[row : row + 1])[0] for row in range(0, 1_500, 37)])
+    np.testing.assert_array_equal(values[::37], alone)
+
+
+def test_without_words_there_are_the_same_values_and_no_reasons(model: DynamicAnomalyDetector) -> None:
+    rows = payments(20, seed=2)
+    plain = model.explain(rows, in_words=False)
+    np.testing.assert_array_equal(plain.values, model.explain(rows).values)
+    assert plain.reasons == ()
+
+
+def test_the_last_piece_of_a_file_is_explained_as_the_pieces_before(model: DynamicAnomalyDetector) -> None:
+    rows = payments(200, seed=2).rename(columns={"merchant": "MERCHANT"})
+    report = model.alignment(rows)
+    assert report.renamed == ("merchant",)
+    last = rows.tail(3)
+    assert not model.explain(last).values[:, list(model.known_features).index("merchant")].any()
+    explanation = model.explain(last, after=report)
+    np.testing.assert_allclose(2.0**explanation.output, model.score(last, after=report).scores, rtol=1e-12)
+    assert explanation.values[:, explanation.features.index("merchant")].all()
 
 
 def test_an_explanation_that_does_not_add_up_is_refused(
     model: DynamicAnomalyDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(explaining, "_shap", lambda view, matrix: (np.zeros(matrix.shape), 0.0))
+    monkeypatch.setattr(explaining, "shap_values", lambda forest, rows: (np.zeros(rows.shape), 0.0))
     with pytest.raises(ArithmeticError, match="misses the output"):
         model.explain(USUAL)
 

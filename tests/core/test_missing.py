@@ -12,7 +12,6 @@ from detector.core.missing import (
     absence_is_state,
     column_is_missing,
     find_holes,
-    signatures_of,
 )
 from detector.core.schema import Feature, Layout, Schema
 from detector.core.statistics import FeatureStatistics
@@ -104,27 +103,3 @@ def test_rows_with_holes_are_told_by_tenths_of_what_they_lack() -> None:
     assert found.holed.tolist() == list(range(1, 21))
     # One of twenty is level 1, not 0; halves are rounded to even.
     assert found.levels.tolist() == [1, 1, 2, 2, 2, 3, 4, 4, 4, 5, 6, 6, 6, 7, 8, 8, 8, 9, 10, 10]
-
-
-def test_rows_that_carry_the_same_features_are_grouped_the_most_frequent_first() -> None:
-    holes = np.array([[0, 1, 0], [0, 0, 0], [0, 1, 0], [0, 0, 0], [1, 0, 1], [0, 0, 0], [1, 1, 1]], bool)
-    groups = signatures_of(encoded(holes), (0, 1, 2), layout(3))
-    assert [(signature, rows.tolist()) for signature, rows in groups] == [
-        ((0, 1, 2), [1, 3, 5]),
-        ((0, 2), [0, 2]),
-        ((1,), [4]),
-        ((), [6]),
-    ]
-
-
-@pytest.mark.parametrize("features", [5, 12])
-def test_the_order_of_rows_changes_no_group(features: int) -> None:
-    rng = np.random.default_rng(5)
-    holes = rng.random((200, features)) < 0.3
-    order = rng.permutation(200)
-    base = tuple(range(features))
-    one = signatures_of(encoded(holes), base, layout(features))
-    other = signatures_of(encoded(holes[order]), base, layout(features))
-    assert [(signature, rows.tolist()) for signature, rows in one] == [
-        (signature, sorted(order[rows].tolist())) for signature, rows in other
-    ]

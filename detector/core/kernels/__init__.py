@@ -1,4 +1,4 @@
-"""Compiled kernels: growing isolation trees, summing path lengths, encoding values. Arrays only.
+"""Compiled kernels: growing isolation trees, summing path lengths, explaining them, encoding values. Arrays only.
 
 A tree of depth ``D`` is complete and lies in flat arrays: node ``i`` has the children ``2 i + 1`` and ``2 i + 2``; the
 first ``2**D - 1`` nodes carry a column and a threshold, the last ``2**D`` are leaves that carry a path length. A branch
@@ -7,7 +7,7 @@ that walking a tree is ``D`` comparisons without a test for "is this a leaf", wh
 
 A row goes left when ``value <= threshold``. ``-inf`` is a value of its own, "recorded as absent": the first split on a
 column in which some rows are absent and some are not parts the two. ``NaN`` is "not known"; only :func:`both_branches`
-understands it.
+and :func:`shap_values` understand it.
 
 Which column a node splits on, and where, comes from hashes of (tree seed, node, column), never from a stream of random
 numbers: a bag that changes by one row, or a column that leaves, then changes a tree a little and not altogether.
@@ -16,6 +16,7 @@ Functions that are compiled into each other lie in one module: numba keeps compi
 it came from, and would not see that another file has changed.
 """
 
+from detector.core.kernels.contributing import expected_path, shap_values
 from detector.core.kernels.donors import fill_from_nearest
 from detector.core.kernels.encoding import (
     AS_IS,
@@ -59,6 +60,7 @@ __all__ = [
     "both_branches_out_of_bag",
     "encode_column",
     "encode_row",
+    "expected_path",
     "fill_from_nearest",
     "grow_trees",
     "leaf_values",
@@ -71,4 +73,5 @@ __all__ = [
     "path_lengths",
     "refill_bags",
     "retell",
+    "shap_values",
 ]
