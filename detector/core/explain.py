@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,18 @@ class Explanation:
     severities: Floats
     unit: str
     reasons: tuple[tuple[Reason, ...], ...]
+
+    def to_shap(self, data: pd.DataFrame | None = None) -> Any:
+        """Return a ``shap.Explanation``, for the plots of the shap package.
+
+        Parameters
+        ----------
+        data : the rows that were explained, for the colours and the labels of the plots.
+        """
+        from shap import Explanation as ShapExplanation  # takes seconds to import, and most processes draw nothing
+
+        shown = None if data is None else data.reindex(columns=list(self.features)).to_numpy()
+        return ShapExplanation(self.values, self.base, shown, feature_names=list(self.features))
 
 
 def explain(

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.service.histogram import Histogram
+from detector.service.teaching import Decided
+
+#: Decided cases that two models disagree on, kept with a comparison.
+FLIPS_KEPT = 50
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,70 @@ def compare(
         flagged_share_after=float(np.mean(new_flagged)),
         histogram_before=Histogram.of(old.severities),
         histogram_after=Histogram.of(new.severities),
+    )
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A decided case that one model flags and the other does not. ``severity_before``, ``severity_after``: 0-100."""
+
+    case: str
+    fraud: bool
+    severity_before: float
+    severity_after: float
+
+
+@dataclass(frozen=True)
+class DecidedComparison:
+    """What two models make of the cases that were decided.
+
+    ``frauds``, ``legitimate``: how many there are; ``*_before``, ``*_after``: how many of them each model flags.
+    ``flips``: those that only one flags, at most 50, those that moved most first.
+    """
+
+    frauds: int
+    frauds_before: int
+    frauds_after: int
+    legitimate: int
+    legitimate_before: int
+    legitimate_after: int
+    flips: tuple[Flip, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> DecidedComparison:
+        """Return the comparison that :meth:`to_dict` wrote."""
+        return cls(**{**value, "flips": tuple(Flip(**flip) for flip in value["flips"])})
+
+
+def compare_decided(
+    before: DynamicAnomalyDetector, after: DynamicAnomalyDetector, found: Decided, cutoff: float
+) -> DecidedComparison | None:
+    """Score the decided rows with both models at the same ``cutoff``; ``None`` without any.
+
+    What either model was taught of these very rows counts: it is about what an analyst would see again.
+    """
+    if not found.cases:
+        return None
+    old, new = (model.score(found.rows, cutoff=cutoff) for model in (before, after))
+    was, now, fraud = old.labels == -1, new.labels == -1, np.array(found.labels) == 1
+    flipped = np.flatnonzero(was != now)
+    shift = np.abs(new.severities - old.severities)[flipped]
+    flips = tuple(
+        Flip(str(found.cases[at]), bool(fraud[at]), float(old.severities[at]), float(new.severities[at]))
+        for at in flipped[np.argsort(-shift, kind="stable")][:FLIPS_KEPT].tolist()
+    )
+    return DecidedComparison(
+        frauds=int(fraud.sum()),
+        frauds_before=int((fraud & was).sum()),
+        frauds_after=int((fraud & now).sum()),
+        legitimate=int((~fraud).sum()),
+        legitimate_before=int((~fraud & was).sum()),
+        legitimate_after=int((~fraud & now).sum()),
+        flips=flips,
     )
 
 

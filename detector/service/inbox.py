@@ -7,7 +7,7 @@ for the cases that somebody touched; a process looks there for what is newer tha
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -77,7 +77,8 @@ class CaseTable:
     UTC, :data:`NEVER` without one.
     entities, groups : places in ``entity_names`` and ``group_names``; -1 without one.
     statuses : places in :data:`STATUSES`. outcomes : places in :data:`OUTCOMES`, -1 undecided. snoozed : microseconds.
-    priorities : severity now, with what was learned from decisions; as detected until somebody sets it.
+    priorities : severity now, with what was learned from decisions. places : in which order to look at the cases, 0
+    first. Both are as detected until :meth:`rank` says otherwise.
     """
 
     def __init__(self, queue: Queue, kept: pa.Table) -> None:
@@ -96,6 +97,7 @@ class CaseTable:
         self.assignees: dict[int, str] = {}
         self.states: dict[int, CaseState] = {}
         self.priorities = self.severities
+        self.places: NDArray[np.intp] = np.arange(n)
         self._by_row = np.argsort(self.rows, kind="stable")
         self._sorted_rows = self.rows[self._by_row]
 
@@ -122,6 +124,12 @@ class CaseTable:
         else:
             self.assignees[position] = state.assignee
 
+    def rank(self, priorities: Floats, order: NDArray[np.intp]) -> None:
+        """Rank the cases anew: severities now (0-100), and positions in the order in which to look at them."""
+        places = np.empty(len(order), np.intp)
+        places[order] = np.arange(len(order))
+        self.priorities, self.places = priorities, places
+
     def entity(self, position: int) -> str | None:
         """Return whose the case is."""
         code = int(self.entities[position])
@@ -129,11 +137,18 @@ class CaseTable:
 
 
 class Inbox:
-    """All open queues of a workspace, kept up to date with the database. Safe between threads."""
+    """All open queues of a workspace, kept up to date with the database. Safe between threads.
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    Parameters
+    ----------
+    database, folder : where the queues are written down, and where their files lie.
+    rank : called with the tables whenever somebody looks, to rank them anew where decisions have changed.
+    """
+
+    def __init__(self, database: Database, folder: Path, rank: Callable[[Sequence[CaseTable]], None]) -> None:
         self.folder = folder
         self._database = database
+        self._rank = rank
         self._tables: dict[int, CaseTable] = {}
         self._seen = 0
         self._lock = threading.Lock()
@@ -159,7 +174,9 @@ class Inbox:
             for run in self._tables.keys() - {queue.run for queue in queues}:
                 del self._tables[run]
             self._catch_up(fresh)
-            return tuple(self._tables[queue.run] for queue in queues)
+            found = tuple(self._tables[queue.run] for queue in queues)
+            self._rank(found)
+            return found
 
     def table(self, run: int) -> CaseTable:
         """Return the cases of one run; raises ``NotFoundError`` when it is not in the queue."""

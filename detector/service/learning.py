@@ -13,13 +13,17 @@ from detector.service.progress import Progress
 from detector.service.rejected import nothing_left
 from detector.service.sources import EvenSample, told_batches
 from detector.service.tally import require_known
+from detector.service.teaching import taught
 from detector.service.versioning import learned_features
 from detector.service.workspace import Champion, Workspace
 
 
 @dataclass(frozen=True)
 class Learned:
-    """An updated model, the rows that it learned from, how they fitted its base, and the faulty ones set aside."""
+    """An updated model, the rows that it learned from, how they fitted its base, and the faulty ones set aside.
+
+    It has learned from the decisions in force as well.
+    """
 
     detector: DynamicAnomalyDetector
     rows: int
@@ -51,7 +55,7 @@ def learn_table(
             sample.add(batch)
     if report is None or rows == 0:
         raise InputError(nothing_left(table, "learn from"))
-    return Learned(detector, rows, report, table.set_aside)
+    return Learned(taught(ws, detector), rows, report, table.set_aside)
 
 
 def as_registered(ws: Workspace, champion: Champion) -> DynamicAnomalyDetector:

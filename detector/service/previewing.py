@@ -15,12 +15,13 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from detector.core.model import DynamicAnomalyDetector
 from detector.durable import write_durably
 from detector.errors import ConflictError, ModelFileError, NotFoundError
-from detector.service.comparing import Comparison, compare
+from detector.service.comparing import Comparison, DecidedComparison, compare, compare_decided
 from detector.service.histogram import Histogram
 from detector.service.learning import learn_table, new_features
 from detector.service.progress import Progress, no_progress
 from detector.service.sources import EvenSample, upload_source
-from detector.service.versioning import new_version
+from detector.service.teaching import decided, taught
+from detector.service.versioning import decisions_of, new_version
 from detector.service.workspace import CHAMPION, Workspace
 from detector.store import audit, tables
 from detector.store.versions import VersionInfo
@@ -35,6 +36,7 @@ class UpdatePreview:
 
     ``mean_shift``: mean severity after minus before, in points. ``rank_correlation``: Spearman's, -1 to 1. The
     flagged shares (0-1) and histograms are of the same rows, scored before and after, at the champion's cutoff.
+    ``decided`` tells what becomes of the cases that were decided, ``None`` without any.
     ``report`` is an ``AlignmentReport.to_dict()`` over the whole file. ``stale``: the champion has changed since,
     accepting will fail. ``set_aside``: faulty rows of the upload that took no part, beside ``rows``.
     """
@@ -57,6 +59,7 @@ class UpdatePreview:
     stale: bool
     set_aside: int
     upload_id: str
+    decided: DecidedComparison | None
 
 
 def preview_update(
@@ -83,6 +86,7 @@ def preview_update(
     # Against the same past: the updated model has let these very rows into its histories.
     after = learned.detector.with_histories_of(champion.detector)
     compared = compare(champion.detector, after, frame, champion.cutoff)
+    on_decided = compare_decided(champion.detector, after, decided(ws), champion.cutoff)
     content = learned.detector.to_bytes()
     token = uuid4().hex
     path = _preview_path(ws, token)
@@ -93,6 +97,7 @@ def preview_update(
         "set_aside": learned.set_aside,
         "report": learned.report.to_dict(),
         "columns_to_learn": new_features(champion.detector, learned.detector),
+        "decided": None if on_decided is None else on_decided.to_dict(),
         **compared.to_dict(),
     }
     try:
@@ -139,12 +144,13 @@ def get_preview(ws: Workspace, token: str) -> UpdatePreview:
         stale=champion is None or champion.version != row["base_version"],
         set_aside=figures.get("set_aside", 0),
         upload_id=row["upload"],
+        decided=None if figures.get("decided") is None else DecidedComparison.from_dict(figures["decided"]),
         **{field.name: getattr(compared, field.name) for field in fields(Comparison)},
     )
 
 
 def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
-    """Register the previewed model and make it champion.
+    """Register the previewed model and make it champion; decisions made since the preview are learned as well.
 
     Raises
     ------
@@ -168,13 +174,12 @@ def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
     content = path.read_bytes() if path.is_file() else b""
     if sha256(content).hexdigest() != row["sha256"]:
         raise ModelFileError("The previewed model on disk is not the one that was previewed. Preview the file again.")
-    detector = DynamicAnomalyDetector.from_bytes(content)
+    detector = taught(ws, DynamicAnomalyDetector.from_bytes(content))
     new = new_version(
         detector,
         origin="updated",
         parent=row["base_version"],
-        figures={"update": row["figures"]},
-        content=None if detector.behaviour is not None else content,
+        figures={"update": row["figures"], "decisions": decisions_of(detector)},
     )
     info = ws.promote(
         new,

@@ -158,7 +158,7 @@ def patterns(ws: Workspace, filters: Filters, *, actor: str) -> tuple[Pattern, .
         number = np.bincount(codes, minlength=len(table.group_names))
         amounts = np.nan_to_num(table.amounts[positions])
         sums = np.bincount(codes, weights=amounts, minlength=len(number))
-        worst = positions[np.argsort(-table.priorities[positions], kind="stable")]
+        worst = positions[np.argsort(table.places[positions], kind="stable")]
         names, first = np.unique(table.groups[worst], return_index=True)
         for code, at in zip(names.tolist(), first.tolist(), strict=True):
             example = int(worst[at])
@@ -253,8 +253,8 @@ def _key(table: CaseTable, order: Order) -> Floats:
         times = table.times.astype(np.float64)
         keys: Floats = np.where(table.times == NEVER, np.inf, -times if order == "newest" else times)
         return keys
-    lowest_last: Floats = -table.priorities
-    return lowest_last
+    # Severities of the most severe are often equal; their places are not.
+    return np.subtract(table.places * 1e-9, table.priorities, dtype=np.float64)
 
 
 def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask:

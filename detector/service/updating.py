@@ -18,7 +18,8 @@ from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.sources import path_source
 from detector.service.tally import require_known
-from detector.service.versioning import learned_features, new_version
+from detector.service.teaching import taught
+from detector.service.versioning import decisions_of, learned_features, new_version
 from detector.service.workspace import CHAMPION, Champion, Workspace
 from detector.store.versions import VersionInfo
 
@@ -31,6 +32,7 @@ __all__ = [
     "preview_update",
     "reject_update",
     "roll_back",
+    "teach",
     "update_path",
     "update_rows",
 ]
@@ -73,7 +75,7 @@ def update_rows(
     def learn(champion: Champion) -> Learned:
         report = champion.detector.alignment(frame)
         require_known(report, ws.settings.min_importance)
-        return Learned(as_registered(ws, champion).updated(frame), len(frame), report)
+        return Learned(taught(ws, as_registered(ws, champion).updated(frame)), len(frame), report)
 
     return _update(ws, learn, actor)
 
@@ -125,6 +127,29 @@ def roll_back(ws: Workspace, version: int, *, actor: str, reason: str) -> Versio
     return info
 
 
+def teach(ws: Workspace, *, actor: str) -> VersionInfo:
+    """Make a version that has learned from all decisions in force, and from nothing else; it is champion at once.
+
+    Raises
+    ------
+    NotTrainedError
+        When there is no champion.
+    InputError
+        When the champion knows these decisions already.
+    ConflictError
+        When somebody else moved the champion at the same moment.
+    """
+    champion = ws.current_champion()
+    alias = ws.registry.alias(CHAMPION)
+    before = as_registered(ws, champion)
+    after = taught(ws, before)
+    if after.decided == before.decided:
+        raise InputError(f"Version {champion.version} has learned from all decisions already.")
+    new = new_version(after, origin="taught", parent=champion.version, figures={"decisions": decisions_of(after)})
+    revision = alias.revision if alias else 0
+    return ws.promote(new, actor=actor, expected_revision=revision, reason="decisions learned")
+
+
 def list_versions(ws: Workspace) -> tuple[VersionInfo, ...]:
     """Return the versions of the main lane, newest first."""
     return ws.registry.list(lane="main")
@@ -149,7 +174,8 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
                     "set_aside": learned.set_aside,
                     "report": report,
                     "columns_to_learn": added,
-                }
+                },
+                "decisions": decisions_of(learned.detector),
             },
         )
         try:

@@ -41,6 +41,12 @@ def learned_features(detector: DynamicAnomalyDetector) -> tuple[str, ...]:
     return tuple(feature.name for feature in detector.schema_.learned if not feature.derived)
 
 
+def decisions_of(detector: DynamicAnomalyDetector) -> dict[str, int]:
+    """Return how many frauds and how many legitimate rows the model has learned from."""
+    labels = detector.decided.labels
+    return {"fraud": sum(labels), "legitimate": len(labels) - sum(labels)}
+
+
 def left_out(detector: DynamicAnomalyDetector) -> tuple[tuple[str, str], ...]:
     """Return (column, reason) of the known columns that do not take part in scores."""
     return tuple(

@@ -21,6 +21,7 @@ from detector.service.following import Following
 from detector.service.inbox import Inbox
 from detector.service.logs import MissingLog
 from detector.service.observing import Observations
+from detector.service.reranking import Reranker
 from detector.service.versioning import new_version
 from detector.settings import Settings
 from detector.store import audit, tables
@@ -56,6 +57,8 @@ class Workspace:
         Lets observed transactions into the histories of their entities.
     inbox : Inbox
         The cases of the runs that were sent to the queue.
+    reranker : Reranker
+        Ranks them anew after decisions.
     notice : str or None
         A sentence for people when something is wrong with the models on disk (a ``MODEL_PATH`` file that was refused).
     """
@@ -69,7 +72,8 @@ class Workspace:
         self.missing_log = MissingLog()
         self.observations = Observations()
         self.following = Following(self.registry.histories)
-        self.inbox = Inbox(database, settings.data_folder / "queues")
+        self.reranker = Reranker(database, settings.data_folder, self.detector)
+        self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.refresh)
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
 

@@ -85,6 +85,12 @@ def read_kept(path: Path) -> pa.Table:
     return pq.read_table(_there(path), columns=list(KEPT))
 
 
+def read_row_numbers(path: Path) -> NDArray[np.int64]:
+    """Return the data rows of all cases, most severe first; raises ``NotFoundError`` when the file is gone."""
+    numbers: NDArray[np.int64] = pq.read_table(_there(path), columns=["row"])["row"].to_numpy()
+    return numbers
+
+
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the scored rows of all cases, most severe first; raises ``NotFoundError`` when the file is gone."""
     frame: pd.DataFrame = pq.read_table(_there(rows_path(path)), columns=columns).to_pandas()

@@ -10,9 +10,11 @@ from typing import Any, Literal, Self
 from uuid import uuid4
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from detector.durable import flush_folder
 from detector.errors import InputError, NotFoundError, Problem
@@ -148,8 +150,20 @@ def read_page(
             f"SELECT file_row_number FROM read_parquet(?, file_row_number=true) {only} ORDER BY {by} LIMIT ? OFFSET ?",  # noqa: S608 - the parts are constants above
             [str(path), limit, offset],
         ).fetchall()
-        positions = [int(row[0]) for row in found]
-        listed = ",".join(map(str, positions)) or "-1"
+    return read_rows(path, [int(row[0]) + 1 for row in found])
+
+
+def read_rows(path: Path, rows: Sequence[int] | NDArray[np.int64]) -> pd.DataFrame:
+    """Return data rows (from 1) of a run, in the order asked for; the index, named ``row``, says which.
+
+    Raises
+    ------
+    NotFoundError
+        When the file is gone.
+    """
+    positions = [int(row) - 1 for row in rows]
+    listed = ",".join(map(str, positions)) or "-1"
+    with reading(path) as connection:
         table = connection.sql(
             f"SELECT * FROM read_parquet(?, file_row_number=true) WHERE file_row_number IN ({listed})",  # noqa: S608 - whole numbers
             params=[str(path)],

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-Origin = Literal["trained", "updated", "imported", "sample"]
+Origin = Literal["trained", "updated", "taught", "imported", "sample"]
 Lane = Literal["main", "demo"]
 
 

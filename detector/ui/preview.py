@@ -6,10 +6,11 @@ import streamlit as st
 
 from detector.errors import NotFoundError
 from detector.service import jobs, updating
+from detector.service.comparing import DecidedComparison
 from detector.service.updating import UpdatePreview
 from detector.service.workspace import Workspace
 from detector.ui.charts import before_and_after
-from detector.ui.numbers import NBSP, count, listed, number, percent, plural
+from detector.ui.numbers import NBSP, count, listed, number, percent, plural, severity
 from detector.ui.report import report_table
 from detector.ui.states import escaped
 from detector.ui.theme import CONFIG
@@ -46,6 +47,8 @@ def preview_panel(preview: UpdatePreview) -> None:
     )
     figures[4].metric("Mean severity", f"{preview.mean_shift:+.1f}", help="Points on the scale from 0 to 100.")
     st.caption(f"Measured on {plural(preview.compared_rows, 'row')} of {escaped(preview.name)}.")
+    if preview.decided is not None:
+        _decided_panel(preview.decided, preview.base_version)
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.markdown("**Severity before and after**")
@@ -68,3 +71,24 @@ def preview_panel(preview: UpdatePreview) -> None:
         st.markdown("And how the columns it knows are spread now.")
     st.markdown("**Columns of this file**")
     report_table(preview.report, key="update_report")
+
+
+def _decided_panel(decided: DecidedComparison, base: int) -> None:
+    st.markdown(
+        f"**Cases you have decided.** Of {plural(decided.frauds, 'fraud')}, version {base} flags "
+        f"{count(decided.frauds_before)}, the updated one {count(decided.frauds_after)}; of "
+        f"{plural(decided.legitimate, 'legitimate row')}, {count(decided.legitimate_before)} and "
+        f"{count(decided.legitimate_after)}."
+    )
+    if decided.flips:
+        with st.expander(f"{plural(len(decided.flips), 'decided case')} would be flagged by only one of the two"):
+            st.dataframe(
+                {
+                    "Case": [flip.case for flip in decided.flips],
+                    "Decided": ["fraud" if flip.fraud else "legitimate" for flip in decided.flips],
+                    f"Severity, version {base}": [severity(flip.severity_before) for flip in decided.flips],
+                    "Severity, updated": [severity(flip.severity_after) for flip in decided.flips],
+                },
+                hide_index=True,
+                width="stretch",
+            )
