@@ -15,6 +15,7 @@ from detector.core import generations
 from detector.core import sample as sampling
 from detector.core.alignment import Aligned, Aligner, AlignmentReport
 from detector.core.behaviour import Behaviour
+from detector.core.decisions import NO_DECISIONS, Decisions
 from detector.core.deriving import derive
 from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
 from detector.core.fading import HalfLife, elapsed_between, later_of, latest_of, seconds_in, time_feature
@@ -66,17 +67,19 @@ class Fitted:
     statistics : of each feature that takes part in scores or waits to.
     sample : encoded training rows, bags and calibration rows.
     behaviour : what the entities did that a person named, or ``None``.
+    decisions : what was said of rows.
     """
 
     schema: Schema
     statistics: Mapping[str, FeatureStatistics]
     sample: Sample
     behaviour: Behaviour | None = None
+    decisions: Decisions = NO_DECISIONS
 
     @cached_property
     def views(self) -> Views:
         """The forests and calibrations, grown on demand."""
-        return Views(self.sample, self.schema.layout)
+        return Views(self.sample, self.schema.layout).taught(self.decisions)
 
     @cached_property
     def everything(self) -> Signature:
@@ -85,8 +88,8 @@ class Fitted:
 
     @cached_property
     def importance(self) -> dict[str, float]:
-        """Each learned feature's share (0-1) of how much splits set the model's own rows apart."""
-        view = self.views.get(self.everything)
+        """Each learned feature's share (0-1) of how much splits set the model's own rows apart, decisions aside."""
+        view = self.views.undecided.get(self.everything)
         rows = view.calibration_rows()[:IMPORTANCE_ROWS]
         by_column = np.abs(view.forest.attribution(rows)).mean(axis=0)
         sums = {feature.name: float(by_column[list(feature.columns)].sum()) for feature in self.schema.learned}
@@ -100,6 +103,12 @@ class Fitted:
     def with_behaviour(self, behaviour: Behaviour | None) -> Fitted:
         """Return the model with other histories; what was grown and measured stays."""
         return self._like(replace(self, behaviour=behaviour))
+
+    def with_decisions(self, decisions: Decisions) -> Fitted:
+        """Return the model under other decisions; what was grown and measured stays."""
+        other = self._like(replace(self, decisions=decisions))
+        other.__dict__["views"] = self.views.taught(decisions)
+        return other
 
     def _like(self, other: Fitted) -> Fitted:
         for name in ("views", "importance"):
@@ -263,12 +272,15 @@ def update(
     batch = np.full((len(frame), schema.width), np.nan, np.float32)
     old = known.sample.widened(schema.width)
     old = replace(old, rows=old.rows.copy())
+    decisions = known.decisions.widened(schema.width)
+    decided = decisions.rows.copy()
     for feature in schema.encoded:
         codes = CategoryCodes(statistics[feature.name]) if feature.kind == "categorical" else None
         if feature.name in readings:
             encode(feature, readings[feature.name], codes, batch)
         if codes is not None:
             refresh_rarities(feature, codes, old.rows)
+            refresh_rarities(feature, codes, decided)
     if resample is None:
         sample = sampling.updated(
             old, batch, settings.max_samples, settings.half_life, settings.seed,
@@ -282,7 +294,7 @@ def update(
         recorded = _recorded(sample.rows).tolist()
         rows = {feature.name: recorded[feature.first_column] for feature in schema.encoded}
         schema, statistics = generations.settled(schema, statistics, rows, readings, ROWS_TO_LEARN)
-    return Fitted(schema, statistics, sample, behaviour)
+    return Fitted(schema, statistics, sample, behaviour, replace(decisions, rows=decided))
 
 
 def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:

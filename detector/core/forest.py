@@ -19,9 +19,11 @@ ROWS_A_THREAD = 16_384
 #: Calibration makes a request wait, and never lasts long: it is shared sooner.
 CALIBRATION_A_THREAD = 2_048
 TREES_A_THREAD = 32
+PLACES_A_THREAD = 4_096
 
 Floats = NDArray[np.float64]
 Encoded = NDArray[np.float32]
+Places = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def average_path_length(n: int) -> float:
@@ -174,6 +176,48 @@ class Forest:
                 a_thread=CALIBRATION_A_THREAD,
             )
         return out
+
+    def places(self, rows: Encoded, salts: NDArray[np.uint32] | None = None) -> Places:
+        """Return the leaf (n, trees) that each row ends in, in each tree.
+
+        Rows that lack values need ``salts`` (n,): at a split on what is not known they take one of both branches, drawn
+        by the share of bag rows that went each way. A row with the same salt takes the same way again.
+        """
+        trees = len(self.leaf)
+        out = np.empty((len(rows), trees), np.uint8 if self.depth <= 8 else np.uint16)
+        if salts is None:
+            in_blocks(
+                lambda a, b: kernels.leaf_places(rows, self.split_column, self.threshold, self.depth, a, b, out),
+                len(rows),
+                a_thread=PLACES_A_THREAD,
+            )
+        else:
+            numbers = kernels.mixed(np.arange(1, trees + 1, dtype=np.uint32))
+            draws = kernels.mixed((salts[:, None] ^ numbers[None, :]).ravel()).reshape(len(rows), trees)
+            kernels.drawn_places(
+                rows, self.split_column, self.threshold, self.count, self.depth, draws | np.uint32(1), out
+            )
+        return out
+
+    def paths_at(self, places: Places) -> Floats:
+        """Return what :meth:`paths` says of rows that end in these leaves (n, trees)."""
+        out = np.empty(len(places), np.float64)
+        in_blocks(
+            lambda a, b: kernels.mean_at_places(places, self.leaf, a, b, out), len(places), a_thread=PLACES_A_THREAD
+        )
+        return out
+
+    def rows_at_nodes(self) -> NDArray[np.int32]:
+        """Return how many bag rows (trees, nodes) lie in the part of space that each node stands for, at least 1.
+
+        Below a branch that ends early every node stands for the part where it ended.
+        """
+        rows = self.count.copy()
+        for level in range(1, self.depth + 1):
+            here = slice(2**level - 1, 2 ** (level + 1) - 1)
+            above = np.repeat(rows[:, 2 ** (level - 1) - 1 : 2**level - 1], 2, axis=1)
+            rows[:, here] = np.where(rows[:, here] > 0, rows[:, here], above)
+        return rows
 
     def attribution(self, rows: Encoded) -> Floats:
         """Return (n, d): how much the splits on each column shortened the row's expected path."""

@@ -4,38 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
-from threading import Lock
 from typing import Any, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core import archive, fitted, stored_model
+from detector.core import fitted
 from detector.core.alignment import AlignmentReport
-from detector.core.behaviour import Behaviour
-from detector.core.estimator import OutlierEstimator
 from detector.core.explain import Explanation, explain
-from detector.core.fitted import Fitted
 from detector.core.forest import Floats
 from detector.core.frames import Rows, as_frame, holds_columns
+from detector.core.keeping import Kept
 from detector.core.later import pd
-from detector.core.observing import observed, worth_counting
-from detector.core.parameters import check_parameters, plain_parameters, seed_from, settings_for
-from detector.core.schema import Schema
-from detector.core.scoring import RecordScorer, ScoreResult, score_frame
+from detector.core.learner import Learner
+from detector.core.observing import worth_counting
+from detector.core.parameters import seed_from, settings_for
+from detector.core.remembering import Remembering
+from detector.core.scoring import ScoreResult, score_frame
 from detector.core.statistics import ScalerType
 from detector.core.stream import stream
-from detector.durable import write_durably
-from detector.errors import InputError, ModelFileError, NotTrainedError
+from detector.core.telling import SelfDescribing
+from detector.errors import InputError
 
 #: Rows of observed columns that may wait to be counted.
 _ROWS_WAITING = 256
-#: What is told of a feature.
-_TOLD = ("name", "kind", "role", "status", "reason", "since", "factor")
 
 
-class DynamicAnomalyDetector(OutlierEstimator):
+class DynamicAnomalyDetector(Learner, Remembering, Kept, SelfDescribing):
     """An isolation forest that goes on when columns come, go and change.
 
     It holds a bounded sample of encoded training rows and grows its trees from it on demand: a forest for each set of
@@ -287,42 +282,6 @@ class DynamicAnomalyDetector(OutlierEstimator):
             if unknown or sum(map(len, self._waiting)) >= _ROWS_WAITING:
                 self._count_waiting()
 
-    def follow(self, rows: Rows) -> None:
-        """Let rows into the histories of their entities, and learn nothing else from them.
-
-        Later rows of an entity are compared with these as well. Rows may come late or twice. May be called by many
-        threads; does nothing in a model without a named entity.
-        """
-        known = self._fitted()
-        if known.behaviour is None:
-            return
-        if isinstance(rows, Mapping) and not holds_columns(rows):
-            known.behaviour.follow(known.matcher.record_in_known_terms(rows, known.behaviour.sources))
-        else:
-            known.behaviour.follow(known.in_known_terms(as_frame(rows)))
-
-    def follower(self) -> DynamicAnomalyDetector:
-        """Return a detector for a file that comes in parts: each part's rows see those of earlier parts.
-
-        It shares everything with this one, which stays as it is, and gives the scores of the file in one piece.
-        """
-        known = self._fitted()
-        if known.behaviour is None:
-            return self
-        return self._with(known.with_behaviour(known.behaviour.follower()))
-
-    def beside(self, rows: Rows, after: AlignmentReport | None = None) -> pd.DataFrame:
-        """Return rows with the features that are derived from what their entities did before, 1 for as usual.
-
-        ``after`` is the report on the pieces before, where a file comes in pieces; see :meth:`score`.
-        """
-        return self._fitted().beside(as_frame(rows), after)
-
-    @property
-    def behaviour(self) -> Behaviour | None:
-        """What is remembered of the entities that a person named; ``None`` when none was."""
-        return self._fitted().behaviour
-
     def alignment(self, rows: Rows, after: AlignmentReport | None = None) -> AlignmentReport:
         """Return what scoring these rows would meet, column by column, and what would be done about it.
 
@@ -341,239 +300,3 @@ class DynamicAnomalyDetector(OutlierEstimator):
         in_words : whether to give reasons; for many rows, values alone take less time.
         """
         return explain(self._fitted(), as_frame(rows), after, in_words=in_words)
-
-    # What is known
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether the model has been trained."""
-        return "_state" in self.__dict__
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return self.is_fitted
-
-    @property
-    def cutoff(self) -> float:
-        """The severity (0-100) above which a row is flagged by default."""
-        return 100.0 * (1.0 - self.contamination)
-
-    @property
-    def schema_(self) -> Schema:
-        """The features, with kind, role, status and reason."""
-        return self._fitted().schema
-
-    @property
-    def known_features(self) -> tuple[str, ...]:
-        """Names of the features that take part in scores or wait to be learned."""
-        shown = ("learned", "observed")
-        return tuple(feature.name for feature in self.schema_ if feature.status in shown and not feature.stands_by_for)
-
-    @property
-    def feature_stats(self) -> dict[str, dict[str, Any]]:
-        """Statistics of each known feature, as plain finite numbers and texts; see ``FeatureStatistics.summary``."""
-        self._flush()
-        known = self._fitted()
-        return {name: known.statistics[name].summary() for name in self.known_features if name in known.statistics}
-
-    @property
-    def statistics_(self) -> dict[str, Any]:
-        """The :class:`~detector.core.statistics.FeatureStatistics` of each known feature."""
-        self._flush()
-        return dict(self._fitted().statistics)
-
-    @property
-    def rows_seen(self) -> int:
-        """How many rows the model has learned from."""
-        return self._fitted().sample.seen
-
-    def get_model_info(self) -> dict[str, Any]:
-        """Return what the model is, as plain values."""
-        info: dict[str, Any] = {
-            "is_fitted": self.is_fitted, "contamination": self.contamination, "n_estimators": self.n_estimators,
-            "max_samples": self.max_samples, "scaler_type": self.scaler_type, "num_features": 0, "features": [],
-        }  # fmt: skip
-        if self.is_fitted:
-            known = self._fitted()
-            features = list(self.known_features)
-            info |= {
-                "num_features": len(features), "features": features, "cutoff": self.cutoff,
-                "rows_seen": known.sample.seen, "updates": known.sample.updates, "half_life": self.half_life,
-                "schema": [
-                    {key: getattr(feature, key) for key in _TOLD} | {"aliases": list(feature.aliases)}
-                    for feature in known.schema
-                ],
-            }  # fmt: skip
-        return info
-
-    def get_feature_importance(self) -> dict[str, float]:
-        """Return each learned feature's share (0-1, summing to 1) of how much splits set the model's own rows apart."""
-        importance = self._fitted().importance
-        return dict(sorted(importance.items(), key=lambda item: (-item[1], item[0])))
-
-    # Keeping
-
-    def to_bytes(self, *, histories: bool = True) -> bytes:
-        """Return the model as the bytes of a model file; equal models give equal bytes.
-
-        Without ``histories`` what is remembered of entities stays out, some 180 bytes each; see
-        :meth:`histories_to_bytes`.
-        """
-        self._flush()
-        parameters = plain_parameters(self.get_params(deep=False), self._seed)
-        return archive.to_bytes(
-            stored_model.to_content(self._fitted(), parameters, self._training(), histories=histories)
-        )
-
-    def histories_to_bytes(self) -> bytes | None:
-        """Return what is remembered of entities as the bytes of a file of its own; ``None`` when no entity is named."""
-        behaviour = self._fitted().behaviour
-        return None if behaviour is None else archive.to_bytes({"histories": behaviour.to_content()})
-
-    def begun(self) -> DynamicAnomalyDetector:
-        """Return this detector with empty histories, for what is to be remembered apart."""
-        behaviour = self._fitted().behaviour
-        return (
-            self if behaviour is None else self._with(self._fitted().with_behaviour(Behaviour.begun(behaviour.plans)))
-        )
-
-    def with_histories(self, data: bytes, *, add: bool = False) -> DynamicAnomalyDetector:
-        """Return this detector with the histories that :meth:`histories_to_bytes` wrote; this one stays as it is.
-
-        They take the place of its own, or come to them with ``add``.
-
-        Raises
-        ------
-        ModelFileError
-            When the bytes are damaged, or do not belong to a model with these entities.
-        """
-        return self._with(stored_model.with_histories(self._fitted(), archive.from_bytes(data), add=add))
-
-    def with_histories_of(self, other: DynamicAnomalyDetector) -> DynamicAnomalyDetector:
-        """Return this detector with the histories of another one, which must be of the same entities."""
-        return self._with(self._fitted().with_behaviour(other._fitted().behaviour))
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> DynamicAnomalyDetector:
-        """Return the model that :meth:`to_bytes` wrote.
-
-        Raises
-        ------
-        ModelFileError
-            When the bytes are damaged, foreign or of a newer format.
-        """
-        parameters, training, known = stored_model.from_content(archive.from_bytes(data))
-        try:
-            model = cls(**parameters)
-            model._checked_parameters()
-        except ValueError as error:
-            raise ModelFileError("The model file holds a parameter that is out of range.") from error
-        model._become(known)
-        model._seed = training["seed"]
-        model.n_features_in_ = training["n_features_in"]
-        if training["feature_names_in"]:
-            model.feature_names_in_ = np.asarray(training["feature_names_in"], object)
-        return model
-
-    def save(self, path: str | Path) -> None:
-        """Write the model to a file, whole or not at all."""
-        write_durably(Path(path), self.to_bytes())
-
-    def load(self, path: str | Path) -> Self:
-        """Become the model in a file; returns self.
-
-        Raises
-        ------
-        ModelFileError
-            When there is no such file, or when it is damaged, foreign or of a newer format.
-        """
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise ModelFileError(f"The model file {Path(path).name!r} cannot be read.") from error
-        self.__dict__ = self.from_bytes(data).__dict__
-        return self
-
-    # Inside
-
-    def _fitted(self) -> Fitted:
-        if not self.is_fitted:
-            raise NotTrainedError("This detector is not trained yet. Call fit with some rows first.")
-        state: Fitted = self._state
-        return state
-
-    def _become(self, state: Fitted) -> None:
-        self._records = RecordScorer(state)
-        self._state = state
-        self._waiting: list[pd.DataFrame] = []
-        if "_lock" not in self.__dict__:
-            self._lock = Lock()
-
-    def _with(self, state: Fitted) -> DynamicAnomalyDetector:
-        """Return a detector with the same parameters that knows ``state``."""
-        other = type(self)(**self.get_params(deep=False))
-        other.__dict__.update({key: value for key, value in self.__dict__.items() if key != "_lock"})
-        other._become(state)
-        return other
-
-    def _flush(self) -> None:
-        """Count the values of observed columns that have not been counted yet."""
-        self._fitted()
-        with self._lock:
-            self._count_waiting()
-
-    def _count_waiting(self) -> None:
-        """Do what :meth:`_flush` does; the caller holds the lock."""
-        if self._waiting:
-            self._become(observed(self._state, self._waiting, self.roles or {}))
-
-    def __getstate__(self) -> dict[str, Any]:
-        if not self.is_fitted:
-            return dict(self.__dict__)
-        return {"model": self.to_bytes(), "parameters": self.get_params(deep=False)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if "model" in state:
-            self.__dict__ = self.from_bytes(state["model"]).__dict__ | state["parameters"]
-        else:
-            self.__dict__.update(state)
-
-    def _checked_parameters(self) -> dict[str, Any]:
-        parameters: dict[str, Any] = self.get_params(deep=False)
-        check_parameters(parameters)
-        return parameters
-
-    def _checked_cutoff(self, cutoff: float | None) -> float:
-        limit = self.cutoff if cutoff is None else cutoff
-        if not 0.0 <= limit <= 100.0:
-            raise ValueError("cutoff must be a severity from 0 to 100.")
-        return limit
-
-    def _name_columns(self, rows: Rows, frame: pd.DataFrame) -> None:
-        """Keep how many columns the first table had, and their names where a frame named them."""
-        self.n_features_in_ = frame.shape[1]
-        if isinstance(rows, pd.DataFrame) and all(isinstance(name, str) for name in rows.columns):
-            self.feature_names_in_ = np.asarray(frame.columns, object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-
-    def _check_width(self, rows: Rows) -> None:
-        """Refuse an array with more or fewer columns than in training: nobody could say which is which."""
-        if isinstance(rows, pd.DataFrame | Mapping) or (
-            isinstance(rows, list) and rows and isinstance(rows[0], Mapping)
-        ):
-            return
-        self._fitted()
-        width = as_frame(rows).shape[1]
-        if width != self.n_features_in_ and not hasattr(self, "feature_names_in_"):
-            raise ValueError(
-                f"X has {width} features, but {type(self).__name__} is expecting {self.n_features_in_} features as"
-                " input. Give the columns names to score rows that lack some."
-            )
-
-    def _training(self) -> dict[str, Any]:
-        names = getattr(self, "feature_names_in_", ())
-        return {
-            "seed": self._seed,
-            "n_features_in": self.n_features_in_,
-            "feature_names_in": [str(name) for name in names],
-        }

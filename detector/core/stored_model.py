@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from detector.core import content as stored
 from detector.core.behaviour import Behaviour
+from detector.core.decisions import NO_DECISIONS, Decisions
 from detector.core.fitted import Fitted
 from detector.core.numerals import LARGEST
 from detector.core.sample import Sample
@@ -28,9 +29,11 @@ def to_content(
 ) -> dict[str, Any]:
     """Return the model as builtins and arrays, with what it remembers of entities or without."""
     behaviour = known.behaviour
-    kept = {} if behaviour is None else {
-        "behaviour": behaviour.to_content(histories=histories)
-    }  # fmt: skip
+    kept: dict[str, Any] = {}
+    if behaviour is not None:
+        kept["behaviour"] = behaviour.to_content(histories=histories)
+    if len(known.decisions):
+        kept["decisions"] = known.decisions.to_content()
     return kept | {
         "parameters": parameters,
         "training": training,
@@ -49,8 +52,8 @@ def from_content(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
         When anything is off.
     """
     names = frozenset({"parameters", "training", "schema", "statistics", "sample"})
-    # Only a model in which an entity was named has a behaviour.
-    found = stored.fields(content, names | (content.keys() & {"behaviour"}), "a model")
+    # Only a model in which an entity was named has a behaviour, and only one that was told of rows has decisions.
+    found = stored.fields(content, names | (content.keys() & {"behaviour", "decisions"}), "a model")
     parameters = stored.fields(found["parameters"], _PARAMETERS, "the parameters")
     roles = parameters["roles"]
     if roles is not None and not (type(roles) is dict and _texts([*roles, *roles.values()])):
@@ -81,7 +84,9 @@ def from_content(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     derived = {feature.name for feature in schema if feature.derived}
     if not derived <= set(behaviour.names if behaviour is not None else ()):
         raise stored.damaged("a feature is derived from an entity that the model does not know")
-    return dict(parameters), dict(training), Fitted(schema, tracked, _sample(found["sample"], schema), behaviour)
+    sample = _sample(found["sample"], schema)
+    decisions = Decisions.from_content(found["decisions"], schema.width) if "decisions" in found else NO_DECISIONS
+    return dict(parameters), dict(training), Fitted(schema, tracked, sample, behaviour, decisions)
 
 
 def with_histories(known: Fitted, content: dict[str, Any], *, add: bool) -> Fitted:

@@ -115,7 +115,8 @@ def _span(
     firsts = layout.starts[list(signature)]
     holed = np.isnan(matrix[:, firsts]).any(axis=1)
     recorded: NDArray[np.bool_] = np.asarray(~np.isnan(known.sample.rows[:, firsts]).any(axis=1))
-    if not signature or holed.mean() > MOST_HOLED or recorded.sum() < ROWS_TO_LEARN:
+    # What decisions mean is worked out for a whole forest: trees that take turns would leave that behind.
+    if not signature or holed.mean() > MOST_HOLED or recorded.sum() < ROWS_TO_LEARN or len(known.decisions):
         for begin in range(0, len(rows), chunk):
             part = rows.iloc[begin : begin + chunk]
             _score(known, part, said)

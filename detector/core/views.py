@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import kernels
+from detector.core.decisions import NO_DECISIONS, Decisions
+from detector.core.feedback import LEAST_CARRIED, Lesson, Likeness, teach
 from detector.core.filling import filled
 from detector.core.forest import Encoded, Floats, Forest, in_blocks
 from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
@@ -49,6 +51,7 @@ class View:
     signature : feature numbers, ascending.
     forest : grown on the columns of these features.
     paths : (k,) ascending out-of-bag path lengths of the calibration rows; low is anomalous.
+    lesson : what decisions changed about it, or ``None``.
     """
 
     signature: Signature
@@ -60,6 +63,29 @@ class View:
     _calibrating: Forest
     _in_bag: NDArray[np.uint8]
     _holes: dict[int, Floats] = field(default_factory=dict)
+    lesson: Lesson | None = None
+
+    def taught(self, decisions: Decisions) -> View:
+        """Return the view that ranks as the decisions say, calibrated anew; itself when there is nothing to learn.
+
+        The view must not be taught already. A decided row counts when it carries at least half of the view's features.
+        """
+        firsts = self._layout.starts[list(self.signature)]
+        rows = decisions.widened(self._sample.rows.shape[1]).rows
+        usable = np.flatnonzero((~np.isnan(rows[:, firsts])).mean(axis=1) >= LEAST_CARRIED)
+        if not len(usable):
+            return self
+        keys = tuple(decisions.keys[place] for place in usable)
+        chosen = Decisions(keys, decisions.labels[usable], np.ascontiguousarray(rows[usable]))
+        trees = len(self.forest.leaf)
+        calibrating, lesson = teach(self._calibrating, trees, self._likeness, self.paths, chosen)
+        paths = np.sort(calibrating.paths_out_of_bag(self._sample.rows[self._calibration], self._in_bag))
+        forest = calibrating.first(trees)
+        return replace(self, forest=forest, paths=paths, _calibrating=calibrating, _holes={}, lesson=lesson)
+
+    @cached_property
+    def _likeness(self) -> Likeness:
+        return Likeness.of(self._calibrating)
 
     def severities(self, paths: Floats) -> Floats:
         """Return where path lengths fall among the model's own rows: 0 the most ordinary, 100 the most anomalous."""
@@ -242,27 +268,48 @@ def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
 
 
 class Views:
-    """The views of one model, grown on demand and kept while they are used (least recently used goes first)."""
+    """The views of one model, grown on demand and kept while they are used (least recently used goes first).
 
-    def __init__(self, sample: Sample, layout: Layout, kept: int = VIEWS_KEPT) -> None:
+    With ``decisions`` they are those of ``undecided``, taught; without, ``undecided`` is these views themselves.
+    """
+
+    def __init__(
+        self,
+        sample: Sample,
+        layout: Layout,
+        kept: int = VIEWS_KEPT,
+        decisions: Decisions = NO_DECISIONS,
+        undecided: Views | None = None,
+    ) -> None:
         self._sample = sample
         self._layout = layout
         self._kept = kept
+        self._decisions = decisions
+        self.undecided = self if undecided is None else undecided
         self._views: OrderedDict[Signature, View] = OrderedDict()
         self._lock = Lock()
 
     def __contains__(self, signature: object) -> bool:
         return signature in self._views
 
+    def taught(self, decisions: Decisions) -> Views:
+        """Return the views under other decisions; what was grown is shared."""
+        if not len(decisions):
+            return self.undecided
+        return Views(self._sample, self._layout, self._kept, decisions, self.undecided)
+
     def get(self, signature: Signature) -> View:
-        """Return the view of ``signature``, growing it the first time."""
+        """Return the view of ``signature``, growing and teaching it the first time."""
         with self._lock:
             view = self._views.get(signature)
             if view is not None:
                 self._views.move_to_end(signature)
                 return view
-        # Grown outside the lock: two threads may grow the same view, and get the same trees.
-        view = build_view(self._sample, self._layout, signature)
+        # Made outside the lock: two threads may make the same view, and get the same trees.
+        if self.undecided is self:
+            view = build_view(self._sample, self._layout, signature)
+        else:
+            view = self.undecided.get(signature).taught(self._decisions)
         with self._lock:
             self._views[signature] = view
             while len(self._views) > self._kept:

@@ -41,6 +41,7 @@ from detector.core.kernels.growing import (
 )
 from detector.core.kernels.holes import both_branches, both_branches_out_of_bag
 from detector.core.kernels.streaming import admit, leaf_values, new_among, refill_bags, retell
+from detector.core.kernels.teaching import alike, drawn_places, gathered, leaf_places, mean_at_places, spread
 from detector.core.kernels.walking import out_of_bag, path_attribution, path_lengths
 
 __all__ = [
@@ -55,15 +56,20 @@ __all__ = [
     "WEEKDAY_COS",
     "WEEKDAY_SIN",
     "admit",
+    "alike",
     "average_path_length",
     "both_branches",
     "both_branches_out_of_bag",
+    "drawn_places",
     "encode_column",
     "encode_row",
     "expected_path",
     "fill_from_nearest",
+    "gathered",
     "grow_trees",
+    "leaf_places",
     "leaf_values",
+    "mean_at_places",
     "membership",
     "mix",
     "mixed",
@@ -74,4 +80,5 @@ __all__ = [
     "refill_bags",
     "retell",
     "shap_values",
+    "spread",
 ]

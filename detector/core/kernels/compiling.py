@@ -8,7 +8,7 @@ from typing import Any, cast
 from numba import njit
 
 
-def compiled(signature: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def compiled(*signatures: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile a function on import, to code that is kept on disk and lets other threads run."""
-    compiler = njit(signature, nogil=True, cache=True, boundscheck=False)
+    compiler = njit(list(signatures), nogil=True, cache=True, boundscheck=False)
     return cast("Callable[[Callable[..., Any]], Callable[..., Any]]", compiler)

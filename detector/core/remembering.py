@@ -1,0 +1,81 @@
+"""What a detector remembers of entities, from outside: followed, put apart, and added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from detector.core import archive, stored_model
+from detector.core.alignment import AlignmentReport
+from detector.core.behaviour import Behaviour
+from detector.core.frames import Rows, as_frame, holds_columns
+from detector.core.holding import FittedEstimator
+from detector.core.later import pd
+
+
+class Remembering(FittedEstimator):
+    """The part of the detector that has histories of the entities that a person named."""
+
+    def follow(self, rows: Rows) -> None:
+        """Let rows into the histories of their entities, and learn nothing else from them.
+
+        Later rows of an entity are compared with these as well. Rows may come late or twice. May be called by many
+        threads; does nothing in a model without a named entity.
+        """
+        known = self._fitted()
+        if known.behaviour is None:
+            return
+        if isinstance(rows, Mapping) and not holds_columns(rows):
+            known.behaviour.follow(known.matcher.record_in_known_terms(rows, known.behaviour.sources))
+        else:
+            known.behaviour.follow(known.in_known_terms(as_frame(rows)))
+
+    def follower(self) -> Self:
+        """Return a detector for a file that comes in parts: each part's rows see those of earlier parts.
+
+        It shares everything with this one, which stays as it is, and gives the scores of the file in one piece.
+        """
+        known = self._fitted()
+        if known.behaviour is None:
+            return self
+        return self._with(known.with_behaviour(known.behaviour.follower()))
+
+    def beside(self, rows: Rows, after: AlignmentReport | None = None) -> pd.DataFrame:
+        """Return rows with the features that are derived from what their entities did before, 1 for as usual.
+
+        ``after`` is the report on the pieces before, where a file comes in pieces; see :meth:`score`.
+        """
+        return self._fitted().beside(as_frame(rows), after)
+
+    @property
+    def behaviour(self) -> Behaviour | None:
+        """What is remembered of the entities that a person named; ``None`` when none was."""
+        return self._fitted().behaviour
+
+    def histories_to_bytes(self) -> bytes | None:
+        """Return what is remembered of entities as the bytes of a file of its own; ``None`` when no entity is named."""
+        behaviour = self._fitted().behaviour
+        return None if behaviour is None else archive.to_bytes({"histories": behaviour.to_content()})
+
+    def begun(self) -> Self:
+        """Return this detector with empty histories, for what is to be remembered apart."""
+        behaviour = self._fitted().behaviour
+        return (
+            self if behaviour is None else self._with(self._fitted().with_behaviour(Behaviour.begun(behaviour.plans)))
+        )
+
+    def with_histories(self, data: bytes, *, add: bool = False) -> Self:
+        """Return this detector with the histories that :meth:`histories_to_bytes` wrote; this one stays as it is.
+
+        They take the place of its own, or come to them with ``add``.
+
+        Raises
+        ------
+        ModelFileError
+            When the bytes are damaged, or do not belong to a model with these entities.
+        """
+        return self._with(stored_model.with_histories(self._fitted(), archive.from_bytes(data), add=add))
+
+    def with_histories_of(self, other: Self) -> Self:
+        """Return this detector with the histories of another one, which must be of the same entities."""
+        return self._with(self._fitted().with_behaviour(other._fitted().behaviour))
