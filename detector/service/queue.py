@@ -245,17 +245,18 @@ class _Matches:
 
 def _key(table: CaseTable, order: Order) -> Floats:
     """Return what sorts the cases of a table: least first."""
+    keys: Floats
     if order == "severity":
         return -table.severities
     if order == "amount":
         return -np.nan_to_num(table.amounts, nan=-np.inf)
     if order in ("newest", "oldest"):
         times = table.times.astype(np.float64)
-        keys: Floats = np.where(table.times == NEVER, np.inf, -times if order == "newest" else times)
+        keys = np.where(table.times == NEVER, np.inf, -times if order == "newest" else times)
         return keys
     # Severities of the most severe are often equal; their places are not.
-    keys: Floats = table.places * 1e-9 - table.priorities
-    return keys  # noqa: RET504 - numpy's types do not say what comes out
+    keys = table.places * 1e-9 - table.priorities
+    return keys
 
 
 def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask:
