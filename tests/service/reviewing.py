@@ -1,0 +1,25 @@
+"""A queue to review, for tests: a run of payments of which some are far too dear."""
+
+from __future__ import annotations
+
+from detector.service import queueing, scoring, training, uploads
+from detector.service.case_ids import CaseId
+from detector.service.inbox import CaseTable
+from detector.service.queue import Filters, queue_page
+from detector.service.workspace import Workspace
+from tests.service.conftest import PARAMETERS, csv, transactions
+
+
+def queued(ws: Workspace, *, rows: int = 40, seed: int = 1) -> CaseTable:
+    """Return the queue of a scored file; trains a model where there is none."""
+    if ws.champion() is None:
+        training.train_rows(ws, transactions(600), PARAMETERS, actor="ada")
+    upload = uploads.receive(ws, f"file{seed}.csv", csv(transactions(400, seed)), actor="ada")
+    run = scoring.score_file(ws, upload.id, actor="ada")
+    queueing.send_to_queue(ws, run.id, rows, actor="ada")
+    return ws.inbox.table(run.id)
+
+
+def in_order(ws: Workspace, **filters: object) -> list[CaseId]:
+    """Return the cases of a view as the queue shows them to Ada."""
+    return [line.id for line in queue_page(ws, Filters(**filters), actor="ada").lines]  # type: ignore[arg-type]
