@@ -21,6 +21,7 @@ from detector.errors import InputError, NotFoundError, Problem
 SCORED_COLUMNS = ("score", "severity", "flagged", "version", "cutoff")
 #: Name of the index of a page: the file's data rows, counted from 1.
 ROW = "row"
+_FILE = " (file)"
 
 _SCORED_SCHEMA = pa.schema(
     [
@@ -43,9 +44,22 @@ def own_names(columns: Sequence[str]) -> dict[str, str]:
     for name in columns:
         kept = name
         while kept.casefold() in {*SCORED_COLUMNS, ROW} or (kept != name and kept.casefold() in taken):
-            kept = f"{kept} (file)"
+            kept = f"{kept}{_FILE}"
         taken.add(kept.casefold())
         names[name] = kept
+    return names
+
+
+def file_names(kept: Sequence[str]) -> dict[str, str]:
+    """Return, for columns as they are kept, the names that they have in the file: the inverse of :func:`own_names`."""
+    names = {name: name for name in kept}
+    for name in sorted(kept, key=len):
+        base = name
+        while base.endswith(_FILE):
+            base = base.removesuffix(_FILE)
+        if base != name and base.casefold() in {*SCORED_COLUMNS, ROW}:
+            # A file may have had both, "score" and "score (file)": the longest name gave way.
+            names = {one: one if other == base else other for one, other in names.items()} | {name: base}
     return names
 
 
@@ -143,7 +157,7 @@ def read_page(
     """
     by = "severity DESC, file_row_number" if order == "severity" else "file_row_number"
     only = "WHERE flagged" if flagged_only else ""
-    with _reading(path) as connection:
+    with opened(path) as connection:
         found = connection.execute(
             f"SELECT file_row_number FROM read_parquet(?, file_row_number=true) {only} ORDER BY {by} LIMIT ? OFFSET ?",  # noqa: S608 - the parts are constants above
             [str(path), limit, offset],
@@ -154,10 +168,7 @@ def read_page(
             f"SELECT * FROM read_parquet(?, file_row_number=true) WHERE file_row_number IN ({listed})",  # noqa: S608 - whole numbers
             params=[str(path)],
         ).to_arrow_table()
-    frame: pd.DataFrame = table.to_pandas()
-    frame = frame.set_index("file_row_number").reindex(positions)
-    frame.index = pd.RangeIndex(0).append(frame.index + 1).rename(ROW)
-    return frame
+    return numbered(table.to_pandas()).reindex(pd.Index([position + 1 for position in positions], name=ROW))
 
 
 def batches(path: Path, size: int = 65_536) -> Iterator[pd.DataFrame]:
@@ -177,7 +188,15 @@ def batches(path: Path, size: int = 65_536) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def _reading(path: Path) -> duckdb.DuckDBPyConnection:
+def numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows that were read with ``file_row_number`` under the numbers of their data rows, counted from 1."""
+    frame = frame.set_index("file_row_number")
+    frame.index = pd.RangeIndex(0).append(frame.index + 1).rename(ROW)
+    return frame
+
+
+def opened(path: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection in which the run at ``path`` can be read; raises ``NotFoundError`` when the file is gone."""
     if not path.is_file():
         raise gone()
     connection = duckdb.connect(config={"memory_limit": "512MB", "threads": 2})
