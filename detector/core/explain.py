@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.core import kernels
 from detector.core.alignment import AlignmentReport
 from detector.core.fitted import Fitted
 from detector.core.forest import Encoded, Floats, Forest, in_blocks
 from detector.core.later import pd
-from detector.core.reasons import UNIT, Reason, reasons_for
+from detector.core.reasons import UNIT, Reason, reasons_for, strongest
 from detector.core.scoring import paths_of
 
 __all__ = ["TOLERANCE", "UNIT", "Explanation", "Reason", "explain", "shap_values"]
@@ -39,6 +40,7 @@ class Explanation:
     unit : what all but severities are measured in.
     reasons : for each row the strongest contributions that make it more anomalous, strongest first; empty when words
         were not asked for.
+    report : how the columns came and were read.
     """
 
     features: tuple[str, ...]
@@ -48,6 +50,14 @@ class Explanation:
     severities: Floats
     unit: str
     reasons: tuple[tuple[Reason, ...], ...]
+    report: AlignmentReport
+
+    def strongest(self) -> NDArray[np.intp]:
+        """Return (n, at most 5) places of the features that make each row more anomalous, strongest first.
+
+        Places whose value is at or below 0 stand behind the others and are no reasons.
+        """
+        return strongest(self.values)
 
     def to_shap(self, data: pd.DataFrame | None = None) -> Any:
         """Return a ``shap.Explanation``, for the plots of the shap package.
@@ -63,7 +73,12 @@ class Explanation:
 
 
 def explain(
-    known: Fitted, frame: pd.DataFrame, after: AlignmentReport | None = None, *, in_words: bool = True
+    known: Fitted,
+    frame: pd.DataFrame,
+    after: AlignmentReport | None = None,
+    *,
+    only: NDArray[np.intp] | None = None,
+    in_words: bool = True,
 ) -> Explanation:
     """Explain each row of ``frame`` in the view of the columns that came.
 
@@ -76,7 +91,8 @@ def explain(
     ----------
     after : the report on the pieces before, where a file comes in pieces; see
         :meth:`detector.core.alignment.Aligner.align`.
-    in_words : whether to give reasons; without them it takes half the time.
+    only : places of the rows to explain, by default all; how the columns are read is decided by all rows of the frame.
+    in_words : whether to give reasons; values alone take less time.
 
     Raises
     ------
@@ -87,6 +103,8 @@ def explain(
     """
     frame = known.beside(frame, after)
     aligned = known.aligner.align(frame, after)
+    if only is not None:
+        frame, aligned = frame.iloc[only], replace(aligned, matrix=aligned.matrix[only])
     learned = known.schema.learned
     paths, severities, _, _ = paths_of(known, aligned)
     values = np.zeros((len(frame), len(learned)))
@@ -102,7 +120,7 @@ def explain(
         raise ArithmeticError(f"the explanation misses the output by {gap:.2g}")
     reasons = reasons_for(known, frame, values, aligned.report.ways) if in_words else ()
     names = tuple(feature.name for feature in learned)
-    return Explanation(names, values, base, -paths, severities, UNIT, reasons)
+    return Explanation(names, values, base, -paths, severities, UNIT, reasons, aligned.report)
 
 
 def shap_values(forest: Forest, rows: Encoded) -> tuple[Floats, float]:

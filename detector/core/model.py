@@ -23,6 +23,7 @@ from detector.core.remembering import Remembering
 from detector.core.scoring import ScoreResult, score_frame
 from detector.core.statistics import ScalerType
 from detector.core.stream import stream
+from detector.core.studying import Study, study_own_rows, study_rows
 from detector.core.telling import SelfDescribing
 from detector.errors import InputError
 
@@ -289,7 +290,14 @@ class DynamicAnomalyDetector(Learner, Remembering, Kept, SelfDescribing):
         """
         return self._fitted().align(as_frame(rows), after).report
 
-    def explain(self, rows: Rows, *, after: AlignmentReport | None = None, in_words: bool = True) -> Explanation:
+    def explain(
+        self,
+        rows: Rows,
+        *,
+        after: AlignmentReport | None = None,
+        only: NDArray[np.intp] | None = None,
+        in_words: bool = True,
+    ) -> Explanation:
         """Return SHAP values in source columns, positive for more anomalous, with reasons in words.
 
         See :class:`detector.core.explain.Explanation` for shapes and the unit.
@@ -297,6 +305,15 @@ class DynamicAnomalyDetector(Learner, Remembering, Kept, SelfDescribing):
         Parameters
         ----------
         after : the report on the pieces before, where a file comes in pieces; see :meth:`score`.
+        only : places of the rows to explain, by default all; all of them decide how columns are read.
         in_words : whether to give reasons; for many rows, values alone take less time.
         """
-        return explain(self._fitted(), as_frame(rows), after, in_words=in_words)
+        return explain(self._fitted(), as_frame(rows), after, only=only, in_words=in_words)
+
+    def study(self, rows: Rows, *, after: AlignmentReport | None = None) -> Study:
+        """Return what each column of the rows holds and contributes, for charts; see :class:`Study`."""
+        return study_rows(self._fitted(), as_frame(rows), after)
+
+    def study_own_rows(self, most: int) -> Study:
+        """Return the same for at most so many rows of the model's own sample."""
+        return study_own_rows(self._fitted(), most)

@@ -19,7 +19,7 @@ from detector.service.inbox import Queue, open_queues
 from detector.service.progress import Progress, no_progress
 from detector.service.runs import Run, get_run, runs_folder
 from detector.service.workspace import Workspace
-from detector.store import audit, queue_files, run_files, tables
+from detector.store import audit, queue_files, run_files, run_queries, tables
 
 #: Cases that a run may have in the queue.
 MOST_CASES = 200_000
@@ -63,7 +63,7 @@ def send_to_queue(ws: Workspace, run_id: int, rows: int, *, actor: str, progress
     if not run.rows:
         raise InputError(f"Run {run_id} has no rows.", run=run_id)
     detector = ws.detector(run.version)
-    chosen = run_files.most_severe(runs_folder(ws) / _file_of(ws, run_id), min(rows, run.rows))
+    chosen = run_queries.most_severe_rows(runs_folder(ws) / _file_of(ws, run_id), min(rows, run.rows))
     frame, told = _rows_of(ws, run, detector, chosen, progress)
     cases = _with_reasons(detector, frame, told, _came_as(run), progress)
     named = _named_columns(detector, run)

@@ -134,6 +134,11 @@ def runs_folder(ws: Workspace) -> Path:
     return ws.settings.data_folder / "runs"
 
 
+def run_path(ws: Workspace, run_id: int) -> Path:
+    """Return where the rows of a run lie; raises ``NotFoundError`` when there is no such run."""
+    return runs_folder(ws) / str(_row(ws, run_id)["file"])
+
+
 def keep_run(
     ws: Workspace,
     written: run_files.RunWriter,

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import select
 
-from detector.store import queue_files, run_files, tables
+from detector.store import queue_files, run_lookups, tables
 from detector.store.database import Database
 
 
@@ -42,7 +42,7 @@ def rows_of(database: Database, data_folder: Path, cases: Iterable[tuple[int, in
         missing = wanted[~np.isin(wanted, found.index)]
         path = data_folder / "runs" / file
         if len(missing) and path.is_file():
-            own = run_files.read_rows(path, missing)[columns]
+            own = run_lookups.read_rows(path, missing.tolist())[columns]
             found = pd.concat([found, own]) if len(found) else own
         parts.append(found.set_axis([f"{run}-{row}" for row in found.index]))
     return pd.concat(parts) if parts else pd.DataFrame()

@@ -10,11 +10,9 @@ from typing import Any, Literal, Self
 from uuid import uuid4
 
 import duckdb
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from detector.durable import flush_folder
 from detector.errors import InputError, NotFoundError, Problem
@@ -23,6 +21,7 @@ from detector.errors import InputError, NotFoundError, Problem
 SCORED_COLUMNS = ("score", "severity", "flagged", "version", "cutoff")
 #: Name of the index of a page: the file's data rows, counted from 1.
 ROW = "row"
+_FILE = " (file)"
 
 _SCORED_SCHEMA = pa.schema(
     [
@@ -45,9 +44,22 @@ def own_names(columns: Sequence[str]) -> dict[str, str]:
     for name in columns:
         kept = name
         while kept.casefold() in {*SCORED_COLUMNS, ROW} or (kept != name and kept.casefold() in taken):
-            kept = f"{kept} (file)"
+            kept = f"{kept}{_FILE}"
         taken.add(kept.casefold())
         names[name] = kept
+    return names
+
+
+def file_names(kept: Sequence[str]) -> dict[str, str]:
+    """Return, for columns as they are kept, the names that they have in the file: the inverse of :func:`own_names`."""
+    names = {name: name for name in kept}
+    for name in sorted(kept, key=len):
+        base = name
+        while base.endswith(_FILE):
+            base = base.removesuffix(_FILE)
+        if base != name and base.casefold() in {*SCORED_COLUMNS, ROW}:
+            # A file may have had both, "score" and "score (file)": the longest name gave way.
+            names = {one: one if other == base else other for one, other in names.items()} | {name: base}
     return names
 
 
@@ -145,54 +157,18 @@ def read_page(
     """
     by = "severity DESC, file_row_number" if order == "severity" else "file_row_number"
     only = "WHERE flagged" if flagged_only else ""
-    with reading(path) as connection:
+    with opened(path) as connection:
         found = connection.execute(
             f"SELECT file_row_number FROM read_parquet(?, file_row_number=true) {only} ORDER BY {by} LIMIT ? OFFSET ?",  # noqa: S608 - the parts are constants above
             [str(path), limit, offset],
         ).fetchall()
-    return read_rows(path, [int(row[0]) + 1 for row in found])
-
-
-def read_rows(path: Path, rows: Sequence[int] | NDArray[np.int64]) -> pd.DataFrame:
-    """Return data rows (from 1) of a run, in the order asked for; the index, named ``row``, says which.
-
-    Raises
-    ------
-    NotFoundError
-        When the file is gone.
-    """
-    positions = [int(row) - 1 for row in rows]
-    listed = ",".join(map(str, positions)) or "-1"
-    with reading(path) as connection:
+        positions = [int(row[0]) for row in found]
+        listed = ",".join(map(str, positions)) or "-1"
         table = connection.sql(
             f"SELECT * FROM read_parquet(?, file_row_number=true) WHERE file_row_number IN ({listed})",  # noqa: S608 - whole numbers
             params=[str(path)],
         ).to_arrow_table()
-    frame: pd.DataFrame = table.to_pandas()
-    frame = frame.set_index("file_row_number").reindex(positions)
-    frame.index = pd.RangeIndex(0).append(frame.index + 1).rename(ROW)
-    return frame
-
-
-def most_severe(path: Path, rows: int) -> pd.DataFrame:
-    """Return ``row`` (from 1), ``severity`` and ``score`` of the most severe rows of a run, most severe first.
-
-    Raises
-    ------
-    NotFoundError
-        When the file is gone.
-    """
-    with reading(path) as connection:
-        found: pd.DataFrame = (
-            connection.sql(
-                "SELECT file_row_number + 1 AS row, severity, score FROM read_parquet(?, file_row_number=true) "
-                "ORDER BY severity DESC, score DESC, file_row_number LIMIT ?",
-                params=[str(path), rows],
-            )
-            .to_arrow_table()
-            .to_pandas()
-        )
-    return found
+    return numbered(table.to_pandas()).reindex(pd.Index([position + 1 for position in positions], name=ROW))
 
 
 def batches(path: Path, size: int = 65_536) -> Iterator[pd.DataFrame]:
@@ -212,8 +188,15 @@ def batches(path: Path, size: int = 65_536) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def reading(path: Path) -> duckdb.DuckDBPyConnection:
-    """Return a connection that may read the file; raises ``NotFoundError`` when it is gone."""
+def numbered(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows that were read with ``file_row_number`` under the numbers of their data rows, counted from 1."""
+    frame = frame.set_index("file_row_number")
+    frame.index = pd.RangeIndex(0).append(frame.index + 1).rename(ROW)
+    return frame
+
+
+def opened(path: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection in which the run at ``path`` can be read; raises ``NotFoundError`` when the file is gone."""
     if not path.is_file():
         raise gone()
     connection = duckdb.connect(config={"memory_limit": "512MB", "threads": 2})

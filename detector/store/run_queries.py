@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from detector.store.run_files import reading
+from detector.store.run_files import opened
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,23 @@ class Named:
     entity: str | None
     time: str | None
     amount: str | None
+
+
+def most_severe_rows(path: Path, rows: int) -> pd.DataFrame:
+    """Return ``row`` (from 1), ``severity`` and ``score`` of the most severe rows of a run, most severe first.
+
+    Raises
+    ------
+    NotFoundError
+        When the file is gone.
+    """
+    with opened(path) as connection:
+        return _frame(
+            connection,
+            "SELECT file_row_number + 1 AS row, severity, score FROM read_parquet(?, file_row_number=true) "
+            "ORDER BY severity DESC, score DESC, file_row_number LIMIT ?",
+            [str(path), rows],
+        )
 
 
 def rows_where(
@@ -40,7 +57,7 @@ def rows_where(
     given: list[Any] = [str(path), value]
     if near is not None and named.time:
         given.append(round(near.timestamp() * 1e6))
-    with reading(path) as connection:
+    with opened(path) as connection:
         frame = _frame(
             connection,
             f"WITH found AS (SELECT file_row_number + 1 AS row, {_told(named)} "  # noqa: S608 - names are quoted
@@ -66,7 +83,7 @@ def rows_before(
         for span in seconds
     )
     at = moment.timestamp()
-    with reading(path) as connection:
+    with opened(path) as connection:
         found = connection.execute(
             f"WITH found AS (SELECT {told} FROM read_parquet(?) WHERE {_name(column)} = ?) "  # noqa: S608 - names are quoted
             f"SELECT {parts} FROM found WHERE time <= to_timestamp(?)",
@@ -81,7 +98,7 @@ def how_many_share(path: Path, values: Mapping[str, Any]) -> dict[str, int]:
     if not values:
         return {}
     counted = ", ".join(f"count(*) FILTER (WHERE {_name(column)} = ?)" for column in values)
-    with reading(path) as connection:
+    with opened(path) as connection:
         found = connection.execute(f"SELECT {counted} FROM read_parquet(?)", [*values.values(), str(path)]).fetchone()  # noqa: S608
     return dict(zip(values, map(int, found or ()), strict=True))
 
@@ -95,7 +112,7 @@ def rows_that_share(path: Path, named: Named, values: Mapping[str, Any], *, but:
     any_of = " OR ".join(f"{_name(column)} = ?" for column in values)
     shared = ", ".join(f"CASE WHEN {_name(column)} = ? THEN {_text(column)} END" for column in values)
     entity = "NULL" if named.entity is None else f"{_name(named.entity)}::VARCHAR"
-    with reading(path) as connection:
+    with opened(path) as connection:
         return _frame(
             connection,
             f"SELECT file_row_number + 1 AS row, list_filter([{shared}], x -> x IS NOT NULL) AS shared, "  # noqa: S608 - names are quoted

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from detector.errors import InputError, NotFoundError
-from detector.store.run_files import SCORED_COLUMNS, RunWriter, batches, own_names, read_page
+from detector.store.run_files import SCORED_COLUMNS, RunWriter, batches, file_names, own_names, read_page
 
 
 def scored(severities: list[float]) -> pd.DataFrame:
@@ -113,3 +113,8 @@ def test_a_run_whose_rows_are_gone_says_what_to_do(tmp_path: Path) -> None:
         read_page(tmp_path / "gone.parquet", offset=0, limit=1)
     with pytest.raises(NotFoundError, match="Score the file again"):
         next(batches(tmp_path / "gone.parquet"))
+
+
+def test_columns_are_told_by_the_names_that_they_have_in_the_file() -> None:
+    for names in (["amount", "score", "Row", "note (file)"], ["score", "score (file)"], ["severity", "name"]):
+        assert list(file_names(list(own_names(names).values())).values()) == names

@@ -1,0 +1,293 @@
+"""Why rows of a run stand out: some rows for a page, all flagged rows for a file beside the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from detector.core.alignment import AlignmentReport
+from detector.core.explain import Explanation, Reason
+from detector.core.model import DynamicAnomalyDetector
+from detector.core.reasons import REASONS
+from detector.errors import InputError, NotFoundError
+from detector.service.progress import Progress, no_progress
+from detector.service.runs import PAGE_ROWS, Run, get_run, run_path
+from detector.service.workspace import Workspace
+from detector.store import run_files, run_lookups
+
+#: Rows of a run by which it is decided how its columns are read when a few of its rows are explained.
+CONTEXT_ROWS = 2_048
+#: Rows of the same entities that are looked at, at most; of more, the last ones.
+ALIKE_ROWS = 100_000
+#: Flagged rows of a run that get reasons, the most severe first.
+MOST_ROWS = 10_000
+#: Scores of a row then and now are the same when they differ by less.
+SAME_SCORE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class RunRows:
+    """Some rows of a run, and what they have to be seen with to be scored as they were.
+
+    Parameters
+    ----------
+    run : the run.
+    rows : the rows in the order of the file, under its own column names; the index, ``row``, counts from 1.
+    scored : what scoring said of them then, see ``run_files.SCORED_COLUMNS``.
+    context : the first rows of the run: how columns are read is decided by more rows than a few.
+    alike : what tells of entities, of all rows of the same ones up to the last batch in which there is one of
+        ``rows``; ``None`` when no entity is named.
+    batch_rows : rows of a batch. Within one, rows are compared by their times, in whatever order they are.
+    """
+
+    run: Run
+    rows: pd.DataFrame
+    scored: pd.DataFrame
+    context: pd.DataFrame
+    alike: pd.DataFrame | None
+    batch_rows: int
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """What one column does to a row's score; ``contribution`` is positive when it makes the row more anomalous."""
+
+    feature: str
+    value: object
+    contribution: float
+
+
+@dataclass(frozen=True)
+class RowReasons:
+    """Why one row scores as it does.
+
+    Parameters
+    ----------
+    row : its number in the file's data rows, from 1.
+    version : that scored it, and explains it.
+    score, severity : what is explained: 0-1 and 0-100.
+    base, output : log2 of the score to expect of a row of which nothing is known, and of this one; the contributions
+        of all columns lead from one to the other.
+    parts : every learned column, the strongest contribution first.
+    reasons : the strongest ones that make it more anomalous, in words.
+    severity_then : what was said when the run was made; ``None`` for a row that was changed.
+    as_then : whether that is what is explained. It is not where histories of entities have gone on since.
+    """
+
+    row: int
+    version: int
+    score: float
+    severity: float
+    base: float
+    output: float
+    parts: tuple[Contribution, ...]
+    reasons: tuple[Reason, ...]
+    severity_then: float | None
+    as_then: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ReasonsBatch:
+    """The strongest reasons of flagged rows.
+
+    Parameters
+    ----------
+    rows : (k,) numbers of the data rows, from 1, ascending.
+    names : (k, 5) names of the columns that make the row more anomalous, strongest first; empty behind the last.
+    contributions : (k, 5) in log2 of the anomaly score; 0 behind the last.
+    """
+
+    rows: NDArray[np.int64]
+    names: NDArray[np.object_]
+    contributions: NDArray[np.float64]
+
+
+def reasons_of(ws: Workspace, run_id: int, rows: Sequence[int]) -> tuple[RowReasons, ...]:
+    """Explain up to 200 rows of a run by the version that scored it, in the order asked for.
+
+    Parameters
+    ----------
+    rows : numbers of data rows, from 1.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such run or row, or the run's rows are gone from the disk.
+    InputError
+        When more than 200 rows are asked for.
+    ArithmeticError
+        When values do not add up to the score; no explanation is better than a wrong one.
+    """
+    found = run_rows_in_context(ws, run_id, rows)
+    explained = {item.row: item for item in explain_in_context(ws.detector(found.run.version), found)}
+    return tuple(explained[row] for row in rows)
+
+
+def run_reasons(
+    ws: Workspace, run_id: int, *, most: int = MOST_ROWS, progress: Progress = no_progress
+) -> Iterator[ReasonsBatch]:
+    """Yield the strongest reasons of a run's flagged rows, of at most its ``most`` most severe, batch by batch.
+
+    The run is gone through as when it was scored, so that columns are read and entities compared as they were.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such run, or its rows are gone from the disk.
+    Cancelled
+        When ``progress`` raised it.
+    """
+    run = get_run(ws, run_id)
+    path = run_path(ws, run_id)
+    chosen = np.array(run_lookups.most_severe(path, most), np.int64)
+    detector = ws.detector(run.version).follower()
+    names = run_files.file_names(run.columns)
+    report: AlignmentReport | None = None
+    done = told = 0
+    for batch in run_files.batches(path, ws.settings.batch_rows):
+        if told == len(chosen):
+            break
+        progress(done, run.rows, f"Finding reasons in {run.name}")
+        here = chosen[told : np.searchsorted(chosen, done + len(batch), side="right")]
+        frame = detector.beside(_own(batch, names), report)
+        found = detector.explain(frame, after=report, only=(here - done - 1).astype(np.intp), in_words=False)
+        report = found.report if report is None else report.merged(found.report)
+        done += len(batch)
+        told += len(here)
+        if len(here):
+            yield _strongest(here, found)
+    progress(run.rows, run.rows, f"Finding reasons in {run.name}")
+
+
+def run_rows_in_context(ws: Workspace, run_id: int, rows: Sequence[int]) -> RunRows:
+    """Return rows of a run with what they have to be seen with; the errors are those of :func:`reasons_of`."""
+    if len(rows) > PAGE_ROWS:
+        raise InputError(f"At most {PAGE_ROWS} rows are explained at a time.", rows=len(rows))
+    run = get_run(ws, run_id)
+    path = run_path(ws, run_id)
+    names = run_files.file_names(run.columns)
+    found = run_lookups.read_rows(path, rows, first=CONTEXT_ROWS)
+    missing = sorted(set(rows) - set(found.index))
+    if missing:
+        raise NotFoundError(f"Run {run_id} has no row {missing[0]}.", run=run_id, row=missing[0])
+    asked = found[found.index.isin(list(rows))]
+    own = _own(found, names)
+    context = own.iloc[:CONTEXT_ROWS]
+    size = ws.settings.batch_rows
+    alike = _alike(ws.detector(run.version), path, names, context, own.loc[asked.index], size)
+    return RunRows(run, own.loc[asked.index], asked[list(run_files.SCORED_COLUMNS)], context, alike, size)
+
+
+def explain_in_context(
+    detector: DynamicAnomalyDetector, found: RunRows, changed: pd.DataFrame | None = None
+) -> tuple[RowReasons, ...]:
+    """Explain rows of a run as they are, or as they are ``changed``: rows with the same columns and numbers."""
+    rows = found.rows if changed is None else changed
+    explanation = _explained(detector, found, rows)
+    scores = np.exp2(explanation.output)
+    then = None if changed is not None else found.scored
+    return tuple(
+        RowReasons(
+            row=int(number),
+            version=found.run.version,
+            score=float(scores[place]),
+            severity=float(explanation.severities[place]),
+            base=float(explanation.base[place]),
+            output=float(explanation.output[place]),
+            parts=_parts(explanation, place, rows.iloc[place]),
+            reasons=explanation.reasons[place],
+            severity_then=None if then is None else float(then["severity"].iloc[place]),
+            as_then=then is None or bool(abs(then["score"].iloc[place] - scores[place]) < SAME_SCORE),
+        )
+        for place, number in enumerate(rows.index)
+    )
+
+
+def _explained(detector: DynamicAnomalyDetector, found: RunRows, rows: pd.DataFrame) -> Explanation:
+    context = found.context
+    if found.alike is not None:
+        columns = list(found.alike.columns)
+        known = pd.concat([found.alike.drop(index=rows.index, errors="ignore"), rows[columns]]).sort_index()
+        # As when the run was made: batch by batch, each row beside those of its entity that came before it.
+        follower, report = detector.follower(), detector.alignment(context)
+        batches = known.groupby((known.index - 1) // found.batch_rows)
+        derived = pd.concat([follower.beside(batch, report) for _, batch in batches])
+        rows = rows.join(derived.loc[rows.index].drop(columns=columns))
+        context = detector.beside(context)
+    both = pd.concat([context, rows])
+    return detector.explain(both, only=np.arange(len(context), len(both)))
+
+
+def _alike(
+    detector: DynamicAnomalyDetector,
+    path: Path,
+    names: dict[str, str],
+    context: pd.DataFrame,
+    rows: pd.DataFrame,
+    batch_rows: int,
+) -> pd.DataFrame | None:
+    """Return the columns that tell of entities, of all rows of the same ones up to the batch of the last row."""
+    behaviour = detector.behaviour
+    if behaviour is None or rows.empty:
+        return None
+    kept = {own: name for name, own in names.items()}
+    ways = detector.alignment(context).ways
+    sources = {ways[name].column if name in ways else name for name in behaviour.sources}
+    columns = [name for name in rows.columns if name in sources]
+    found = [
+        run_lookups.read_alike(
+            path,
+            kept[plan.entity],
+            rows[plan.entity].dropna().unique().tolist(),
+            [kept[name] for name in columns],
+            up_to=-(-int(rows.index.max()) // batch_rows) * batch_rows,
+            most=ALIKE_ROWS,
+        )
+        for plan in behaviour.plans
+        if plan.entity in columns
+    ]
+    if not found:
+        return None
+    together = pd.concat(found)
+    return together[~together.index.duplicated()].sort_index().rename(columns=names)
+
+
+def _parts(explanation: Explanation, place: int, row: pd.Series) -> tuple[Contribution, ...]:
+    values = explanation.values[place]
+    ways = explanation.report.ways
+    told = {reason.feature: reason.value for reason in explanation.reasons[place]}
+    parts = []
+    for feature in np.argsort(-np.abs(values), kind="stable").tolist():
+        name = explanation.features[feature]
+        column = ways[name].column if name in ways else name
+        parts.append(Contribution(name, told.get(name, _plain(row.get(column))), float(values[feature])))
+    return tuple(parts)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if value is None or value is pd.NaT or value != value else value  # noqa: PLR0124 - what is no number
+
+
+def _strongest(rows: NDArray[np.int64], explanation: Explanation) -> ReasonsBatch:
+    places = explanation.strongest()
+    contributions = np.take_along_axis(explanation.values, places, axis=1)
+    names = np.array(explanation.features, object)[places]
+    names[contributions <= 0.0] = ""
+    contributions = np.maximum(contributions, 0.0)
+    lacking = REASONS - places.shape[1]
+    if lacking > 0:  # a model of fewer columns
+        names = np.pad(names, ((0, 0), (0, lacking)), constant_values="")
+        contributions = np.pad(contributions, ((0, 0), (0, lacking)))
+    return ReasonsBatch(rows, names, contributions)
+
+
+def _own(frame: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+    """Return a run's rows with the columns of the file alone, under its names for them."""
+    return frame[list(names)].rename(columns=names)

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from detector.errors import NotFoundError
+from detector.store.run_files import RunWriter
+from detector.store.run_lookups import evenly, most_severe, read_alike, read_rows
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    severity = np.array([10.0, 95.0, 50.0, 99.0, 91.0])
+    rows = pd.DataFrame({"name": list("abcde"), 'the "card"': [1, 2, 1, 2, 1], "at": pd.Timestamp("2026-03-01")})
+    scored = pd.DataFrame(
+        {"score": severity / 100, "severity": severity, "flagged": severity > 90, "version": 3, "cutoff": 90.0}
+    )
+    with RunWriter(tmp_path / "runs") as writer:
+        writer.write(rows[:3], scored[:3])
+        writer.write(rows[3:], scored[3:])
+        return writer.finish()
+
+
+def test_rows_are_found_by_number_in_the_order_of_the_file_with_the_first_ones(run: Path) -> None:
+    found = read_rows(run, [5, 3, 3, 77])
+    assert (found.index.tolist(), found["name"].tolist()) == ([3, 5], ["c", "e"])
+    assert read_rows(run, [5, 1], first=2)["name"].tolist() == ["a", "b", "e"]
+    assert read_rows(run, []).empty
+
+
+def test_rows_that_share_a_value_are_the_last_ones_up_to_a_row(run: Path) -> None:
+    found = read_alike(run, 'the "card"', [1], ["name"], up_to=5, most=2)
+    assert (found.index.tolist(), found["name"].tolist()) == ([3, 5], ["c", "e"])
+    assert read_alike(run, 'the "card"', [1], ["name"], up_to=4, most=9)["name"].tolist() == ["a", "c"]
+    assert read_alike(run, 'the "card"', [], ["name"], up_to=4, most=9).empty
+
+
+def test_the_most_severe_flagged_rows_are_told_in_the_order_of_the_file(run: Path) -> None:
+    assert most_severe(run, 2) == [2, 4]
+    assert most_severe(run, 10) == [2, 4, 5]
+
+
+@pytest.mark.parametrize(("most", "numbers"), [(9, [1, 2, 3, 4, 5]), (2, [1, 4]), (3, [1, 3, 5]), (1, [1])])
+def test_a_sample_is_taken_evenly(run: Path, most: int, numbers: list[int]) -> None:
+    assert evenly(run, 5, most).index.tolist() == numbers
+
+
+def test_a_run_whose_rows_are_gone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="gone"):
+        read_rows(tmp_path / "nothing.parquet", [1])
