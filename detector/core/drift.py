@@ -2,8 +2,8 @@
 
 Three things can change, and each has a limit of its own: the values (population stability index, PSI), how many rows
 lack one, and how many hold a category that was not known. A feature *drifts* where one of them lies beyond its limit
-and also beyond chance. The limits 0.1 and 0.25 of PSI are the usual ones of scorecard monitoring (N. Siddiqi, "Credit Risk
-Scorecards", Wiley, 2006); the two shares have limits that stand in the same ratio.
+and also beyond chance. The limits 0.1 and 0.25 of PSI are the usual ones of scorecard monitoring (N. Siddiqi, "Credit
+Risk Scorecards", Wiley, 2006); the two shares have limits that stand in the same ratio.
 
 Neither half decides alone. Among a million rows any difference is beyond chance, however small: it has no effect worth
 an alarm. Among thirty rows chance makes large effects. What is held for chance, :mod:`detector.core.significance` says;

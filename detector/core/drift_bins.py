@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from heapq import nsmallest
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ Floats = NDArray[np.float64]
 
 #: How many categories have a bin of their own; the others share one.
 MOST_BINS = 20
-#: How many rows before a category needs for a bin of its own: the top of many rare ones is there by chance.
+#: How many rows before a category needs for a bin of its own.
 LEAST_ROWS = 5
 #: A category is named only where so many rows and so large a share of the values, before or now, are of it: what few
 #: rows hold may be about a person.
 NAMED_ROWS, NAMED_SHARE = 5, 0.001
 #: How many categories, and about how many spans of numbers, are drawn.
-DRAWN_CATEGORIES, DRAWN_SPANS = 12, 20
+DRAWN_CATEGORIES, DRAWN_SPANS = 12, 25
 #: Positive numbers whose high values are so many times their low ones are drawn over spans that grow.
 GROWING_RATIO = 100.0
 
@@ -98,9 +99,11 @@ def may_be_named(category: str, *sides: FeatureStatistics) -> bool:
 
 def _category_shares(before: FeatureStatistics, now: FeatureStatistics) -> tuple[Floats, Floats]:
     """Return the shares of the main categories, of all others together, and of those not known before."""
-    main = [(category, share) for category, share in before.top(MOST_BINS) if share * before.present >= LEAST_ROWS]
-    was = np.array([share for _, share in main])
-    found = np.array([now.share(category) for category, _ in main])
+    # Chosen by both sides together: the heaviest of many rare ones before were so by chance, and would seem to shrink.
+    together = [(-weight - now.weights.get(name, 0.0), name) for name, weight in before.weights.items()]
+    main = [name for _, name in nsmallest(MOST_BINS, together) if before.weights[name] >= LEAST_ROWS]
+    was = np.array([before.share(name) for name in main])
+    found = np.array([now.share(name) for name in main])
     tails = [max(1.0 - float(shares.sum()), 0.0) for shares in (was, found)]
     if before.other or now.other:
         # Categories that were dropped for lack of room cannot be told from those not seen before.
@@ -139,7 +142,8 @@ def _spans(before: FeatureStatistics, now: FeatureStatistics) -> Overlay:
         return Overlay((), (), ())
     low = min(side.quantile(0.01) for side in sides)
     high = max(side.quantile(0.99) for side in sides)
-    edges = _edges(low, high, min(side.quantile(0.1) for side in sides))
+    whole = all(bool((side.digest.values == np.floor(side.digest.values)).all()) for side in sides)
+    edges = _edges(low, high, min(side.quantile(0.1) for side in sides), 1.0 if whole else 0.0)
     shares = []
     for side in (before, now):
         # A span holds its upper edge; so whole numbers lie in the span that ends with them.
@@ -147,12 +151,16 @@ def _spans(before: FeatureStatistics, now: FeatureStatistics) -> Overlay:
         ends = (0.0, 1.0) if side.present > 0.0 else (0.0, 0.0)
         shares.append(np.diff(cumulated, prepend=ends[0], append=ends[1]))
     texts = [value_text(edge) for edge in edges.tolist()]
-    labels = [f"up to {texts[0]}", *(f"to {text}" for text in texts[1:]), f"above {texts[-1]}"]
-    return Overlay(tuple(labels), tuple(shares[0].tolist()), tuple(shares[1].tolist()))
+    single = whole and len(edges) > 1 and edges[1] - edges[0] == 1.0
+    labels = [f"up to {texts[0]}", *(text if single else f"to {text}" for text in texts[1:]), f"above {texts[-1]}"]
+    bins = list(zip(labels, *(share.tolist() for share in shares), strict=True))
+    while len(bins) > 1 and not max(bins[-1][1:]):
+        bins.pop()
+    return Overlay(*(tuple(part) for part in zip(*bins, strict=True)))
 
 
-def _edges(low: float, high: float, tenth: float) -> Floats:
-    """Return round numbers from about ``low`` to about ``high``, of which none is a value of a single row."""
+def _edges(low: float, high: float, tenth: float, least_step: float) -> Floats:
+    """Return round numbers from about ``low`` to about ``high``, so that none of them is a value of a single row."""
     if not low < high:
         return np.array([low])
     if tenth > 0.0 and high > GROWING_RATIO * tenth:
@@ -162,6 +170,6 @@ def _edges(low: float, high: float, tenth: float) -> Floats:
         return growing[(growing >= 0.5 * tenth) & (growing <= 2.5 * high)]
     rough = (high / DRAWN_SPANS - low / DRAWN_SPANS) or 1.0
     scale = 10.0 ** math.floor(math.log10(rough)) if rough < 1e300 else 1e300
-    step = next(scale * factor for factor in _STEPS if scale * factor >= rough * 0.999)
+    step = max(next(scale * factor for factor in _STEPS if scale * factor >= rough * 0.999), least_step)
     first, last = math.floor(low / step), math.ceil(high / step)
     return np.array([round(place) * step for place in range(first, last + 1)], dtype=np.float64)

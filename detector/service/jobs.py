@@ -8,6 +8,7 @@ kind                arguments                                           result o
 ``score``           ``upload_id``                                       ``run_id``, ``rows``, ``flagged``
 ``preview_update``  ``upload_id``                                       ``token``
 ``sample``          none                                                ``version``, ``run_id``
+``drift``           ``run_id``                                          ``run_id``
 ==================  ==================================================  ====================================
 """
 
@@ -21,13 +22,13 @@ from typing import Any, Literal, get_args
 from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
-from detector.service import demo, scoring, training, updating
+from detector.service import demo, drifting, scoring, training, updating
 from detector.service.background import SILENCE
 from detector.service.progress import Progress
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
-JobKind = Literal["train", "score", "preview_update", "sample"]
+JobKind = Literal["train", "score", "preview_update", "sample", "drift"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 
@@ -143,16 +144,22 @@ def _sample(ws: Workspace, _: Mapping[str, Any], actor: str, progress: Progress)
     return {"version": run.version, "run_id": run.id}
 
 
+def _drift(ws: Workspace, arguments: Mapping[str, Any], _: str, progress: Progress) -> Mapping[str, Any]:
+    return {"run_id": drifting.measure_run(ws, int(arguments["run_id"]), progress=progress).run}
+
+
 _WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping[str, Any]]] = {
     "train": _train,
     "score": _score,
     "preview_update": _preview,
     "sample": _sample,
+    "drift": _drift,
 }
 _REQUIRED: dict[str, set[str]] = {
     "train": {"upload_id"},
     "score": {"upload_id"},
     "preview_update": {"upload_id"},
     "sample": set(),
+    "drift": {"run_id"},
 }
 _OPTIONAL: dict[str, set[str]] = {"train": {"parameters", "roles"}}
