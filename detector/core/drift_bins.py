@@ -84,8 +84,9 @@ def unseen_shares(before: FeatureStatistics, now: FeatureStatistics) -> tuple[fl
 
 
 def overlay(before: FeatureStatistics, now: FeatureStatistics) -> Overlay:
-    """Return both distributions over bins that people can read; of times and where kinds differ, nothing."""
-    if before.kind != now.kind or before.kind == "datetime":
+    """Return both distributions over bins for people; of times, of a few values, and where kinds differ, nothing."""
+    few = 0.0 < now.present < NAMED_ROWS or 0.0 < before.present < NAMED_ROWS
+    if before.kind != now.kind or before.kind == "datetime" or few:
         return Overlay((), (), ())
     return _spans(before, now) if before.kind == "numeric" else _categories(before, now)
 

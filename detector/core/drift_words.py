@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from detector.core.drift_bins import may_be_named
+from detector.core.drift_bins import NAMED_ROWS, may_be_named
 from detector.core.statistics import FeatureStatistics
 from detector.core.wording import AS_KIND
 
@@ -45,6 +45,8 @@ def sentence_of(
 
 def _moved(before: FeatureStatistics, now: FeatureStatistics) -> str | None:
     """Return how the known values have moved; ``None`` where nothing can be named."""
+    if min(before.present, now.present) < NAMED_ROWS:
+        return None
     if before.kind == "numeric":
         was, found = f"{before.median:.4g}", f"{now.median:.4g}"
         if was != found:

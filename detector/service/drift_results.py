@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from detector.core.drift import FeatureDrift, State
-from detector.core.drift_bins import Overlay, may_be_named
+from detector.core.drift_bins import NAMED_ROWS, Overlay, may_be_named
 from detector.core.statistics import FeatureStatistics
 from detector.service.schema_changes import SchemaChange
 
@@ -134,17 +134,18 @@ class RunDrift:
 
 
 def figures_of(statistics: FeatureStatistics) -> dict[str, Any]:
-    """Return the figures of one side of a column: aggregates, and the most frequent category where many rows have it.
+    """Return the figures of one side of a column: aggregates, and the most frequent category where it may be named.
 
     Keys: ``rows``, ``absent`` (0-1), ``distinct``; for numbers ``low``, ``median``, ``high`` (at 5, 50 and 95 % of the
-    values; times as ISO 8601 to the day); for others ``most_frequent`` and its ``share`` (0-1).
+    values; times as ISO 8601 to the day); for others ``most_frequent`` and its ``share`` (0-1). Of fewer than five
+    values nothing is told but how many there are.
     """
     found: dict[str, Any] = {
         "rows": statistics.rows,
         "absent": statistics.share_absent,
         "distinct": statistics.distinct,
     }
-    if statistics.present <= 0.0:
+    if statistics.present < NAMED_ROWS:
         return found
     if statistics.kind == "numeric":
         return found | dict(

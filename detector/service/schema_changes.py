@@ -91,7 +91,9 @@ def status_sentences(before: Mapping[str, str], now: Mapping[str, str]) -> Itera
         was, found = before.get(name), now.get(name)
         if was == found:
             continue
-        if found is None:
+        if found is None and was == "new":
+            yield f"{name} is learned by now; it was new to the model."
+        elif found is None:
             yield f"{name} comes as learned again; it was {_STATUS_WORDS[str(was)]}."
         else:
             yield f"{name} is {_STATUS_WORDS[found]}" + (f"; it was {_STATUS_WORDS[was]}." if was else ".")
