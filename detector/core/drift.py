@@ -166,7 +166,7 @@ def drift_report(
         state = "drifting"
     drifting = sum(drift.state == "drifting" for drift in drifts)
     watched = sum(drift.state == "watch" for drift in drifts)
-    sentence = f"{drifting} of {len(drifts)} features drifting, {watched} to watch, {len(new)} new."
+    sentence = f"{drifting} of {len(drifts)} columns drifting, {watched} to watch, {len(new)} new."
     return DriftReport(state, tuple(drifts), shares, new, sentence)
 
 

@@ -83,8 +83,12 @@ def unseen_shares(before: FeatureStatistics, now: FeatureStatistics) -> tuple[fl
     return (max(unknown - before.other / before.present, 0.0) if before.other else unknown), expected
 
 
-def overlay(before: FeatureStatistics, now: FeatureStatistics) -> Overlay:
-    """Return both distributions over bins for people; of times, of a few values, and where kinds differ, nothing."""
+def overlay(before: FeatureStatistics, now: FeatureStatistics | None) -> Overlay:
+    """Return both distributions over bins for people, or the former where the column did not come.
+
+    Of times, of fewer than five values, and where kinds differ nothing is drawn.
+    """
+    now = FeatureStatistics.empty(before.kind) if now is None else now
     few = 0.0 < now.present < NAMED_ROWS or 0.0 < before.present < NAMED_ROWS
     if before.kind != now.kind or before.kind == "datetime" or few:
         return Overlay((), (), ())

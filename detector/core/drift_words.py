@@ -34,7 +34,7 @@ def sentence_of(
     }
     parts = [said[signal] for signal in signals if signal != "values"]
     if "values" in signals:
-        moved = _moved(before, now)
+        moved = _moved(before, now, unseen if "unseen" in signals else 0.0)
         # Where unknown categories are the whole change, there is nothing to add but its size.
         if "unseen" in signals and moved is None:
             parts[-1] += f" (PSI {psi:.2f})"
@@ -43,8 +43,8 @@ def sentence_of(
     return f"{name} {', and '.join(parts)}."
 
 
-def _moved(before: FeatureStatistics, now: FeatureStatistics) -> str | None:
-    """Return how the known values have moved; ``None`` where nothing can be named."""
+def _moved(before: FeatureStatistics, now: FeatureStatistics, least: float) -> str | None:
+    """Return how the known values have moved; ``None`` where nothing can be named, or less than ``least`` (0-1)."""
     if min(before.present, now.present) < NAMED_ROWS:
         return None
     if before.kind == "numeric":
@@ -58,6 +58,6 @@ def _moved(before: FeatureStatistics, now: FeatureStatistics) -> str | None:
     if not named:
         return None
     size, name = max(named)
-    if size < 0.01:
+    if size < max(least, 0.01):
         return None
     return f'has moved: "{name}" was {before.share(name):.1%} of its values and is {now.share(name):.1%}'

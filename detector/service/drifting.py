@@ -18,7 +18,7 @@ from sqlalchemy import select
 from detector.core import archive
 from detector.core.collecting import Collector
 from detector.core.drift import drift_report
-from detector.core.drift_bins import Overlay, overlay
+from detector.core.drift_bins import overlay
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.statistics import FeatureStatistics
 from detector.durable import write_durably
@@ -168,7 +168,7 @@ def _compared(
             importance=report.importance[drift.name],
             before=figures_of(before[drift.name]),
             now=figures_of(now[drift.name]) if drift.name in now else {},
-            overlay=overlay(before[drift.name], now[drift.name]) if drift.name in now else Overlay((), (), ()),
+            overlay=overlay(before[drift.name], now.get(drift.name)),
         )
         for drift in report.features
     )

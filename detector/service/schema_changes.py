@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from detector.core.wording import AS_KIND, value_text
+from detector.core.wording import AS_KIND, KNOWN_GAPS, value_text
 
 #: What a person can do about a change: let the detector learn from the file, mend what delivers it, or nothing.
 Action = Literal["update", "feed", "none"]
@@ -81,7 +81,7 @@ def changed_columns(report: Mapping[str, Any]) -> dict[str, str]:
     return {
         str(column["name"]): str(column["status"])
         for column in report.get("columns", ())
-        if column["status"] not in ("matched", "left out") and not column.get("expected")
+        if column["status"] not in ("matched", "left out") and not column.get("expected") and not _usual_gaps(column)
     }
 
 
@@ -116,8 +116,8 @@ def _change(column: Mapping[str, Any], rows: int, importance: float, carried: bo
     was = "not known" if kind is None else AS_KIND[kind]
     came = AS_KIND[kind_found] if kind_found else "some values" if carried else "no values"
     rests = f"{importance:.1%} of what the scores rest on"
-    without = f"All rows are scored without it: {rests} is not used."
-    kept = f"None: its values are used, {rests}."
+    without = f"{rests} is not used."
+    kept = f"None: {rests} is used as before."
     update, feed = "Update with this file", "Ask whoever delivers the file"
     action: Action = "update"
     if status == "missing":
@@ -143,10 +143,10 @@ def _change(column: Mapping[str, Any], rows: int, importance: float, carried: bo
     elif status == "partly missing":
         share = affected / rows if rows else 0.0
         now, action = f"{came}, in {share:.1%} of the rows nothing", "feed"
-        state = "as having none" in str(column.get("action"))
-        effect = f"{affected:,} rows are scored without it." if not state else "None: training had such rows too."
-        advice = "Nothing has to be done." if state else f"If that is unusual: {_small(feed)}."
-        action = "none" if state else "feed"
+        usual = _usual_gaps(column)
+        effect = "None: training had such rows too." if usual else f"{affected:,} rows are scored without it."
+        advice = "Nothing has to be done." if usual else f"If that is unusual: {_small(feed)}."
+        action = "none" if usual else "feed"
     else:
         now, effect, advice = came, "None yet: scores do not use it.", f"{update}: it learns the column."
     if column.get("expected"):
@@ -155,6 +155,11 @@ def _change(column: Mapping[str, Any], rows: int, importance: float, carried: bo
         str(column["name"]), status, was, now, str(column.get("action") or ""), effect, advice, action, importance,
         affected,
     )  # fmt: skip
+
+
+def _usual_gaps(column: Mapping[str, Any]) -> bool:
+    """Whether rows lack a value, and training had such rows, so that the trees know what it means."""
+    return column["status"] == "partly missing" and KNOWN_GAPS in str(column.get("action"))
 
 
 def _unseen(name: str, count: int, rows: int, importance: float) -> SchemaChange:

@@ -38,8 +38,8 @@ _HELP = {
     " 0 not at all, 1 always.",
     "Wasserstein": "How far the values have moved on average, in units of the span of the middle half of training.",
     "Test": "How sure it is that this is not chance. Numbers: Kolmogorov-Smirnov, others: chi-square. The p-value"
-    " allows for the number of columns, and is approximate, since only summaries of the rows are kept. Alone it is no alarm:"
-    " among many rows even a tiny difference is certain.",
+    " allows for the number of columns, and is approximate, since only summaries of the rows are kept. Alone it is no"
+    " alarm: among many rows even a tiny difference is certain.",
     "Weight": "How far beyond its limit the change is, times how much the scores rest on the column.",
     "Importance": "Share of what the scores rest on.",
 }
@@ -54,10 +54,14 @@ def headline(drift: RunDrift) -> None:
     drifting = sum(column.state == "drifting" for column in drift.columns)
     watched = sum(column.state == "watch" for column in drift.columns)
     figures = st.columns(5)
-    figures[0].metric("Columns drifting", count(drifting), help=f"Another {count(watched)} to watch.")
-    figures[1].metric("Columns that came otherwise", count(len(drift.schema)), help="See the first table.")
+    figures[0].metric(
+        "Drifting",
+        count(drifting),
+        help=f"Columns that have changed beyond their limits. Another {count(watched)} to watch.",
+    )
+    figures[1].metric("Came otherwise", count(len(drift.schema)), help="Columns that came otherwise than learned.")
     figures[2].metric(
-        "Importance at hand",
+        "Importance here",
         percent(drift.importance_carried),
         help="How much of what the scores rest on is in this file.",
     )
@@ -86,8 +90,7 @@ def schema_table(changes: Sequence[SchemaChange]) -> None:
         {
             "Column": [escaped(change.column) for change in changes],
             "Change": [status_badge(change.status) for change in changes],
-            "Training": [escaped(change.training) for change in changes],
-            "Now": [escaped(change.now) for change in changes],
+            "Training → now": [escaped(f"{change.training} → {change.now}") for change in changes],
             "What the detector did": [escaped(change.done) for change in changes],
             "Effect on scores": [escaped(change.effect) for change in changes],
             "What to do": [escaped(change.advice) for change in changes],
@@ -193,7 +196,7 @@ def _detail(column: ColumnDrift, drift: RunDrift) -> None:
         lines[1].metric("Jensen-Shannon", f"{found.jensen_shannon:.3f}" if tested else NONE, help=_HELP["JS"])
         lines[0].metric("Wasserstein", number(found.wasserstein), help=_HELP["Wasserstein"])
         lines[1].metric(
-            "Not by chance" if found.test is None else f"p, {found.test}",
+            "p-value" if found.test is None else f"p, {found.test}",
             NONE if found.p_adjusted is None else p_text(found.p_adjusted),
             help=_HELP["Test"],
         )

@@ -205,7 +205,7 @@ def test_the_report_lists_first_what_weighs_most() -> None:
     assert [drift.name for drift in report.features] == ["c", "b", "a"]
     assert report.importance == pytest.approx({"a": 0.6, "b": 0.01, "c": 0.39})
     assert report.state == "drifting"
-    assert report.sentence == "2 of 3 features drifting, 0 to watch, 0 new."
+    assert report.sentence == "2 of 3 columns drifting, 0 to watch, 0 new."
 
 
 def test_drift_of_what_hardly_matters_is_to_be_watched_only() -> None:
