@@ -36,6 +36,8 @@ DRIFTING_ABSENCE = 0.05
 DRIFTING_UNSEEN = 0.05
 #: A feature is watched from this part of a limit on: from a PSI of 0.1, and a change of a share by 0.02.
 WATCHED = 0.4
+#: A change so many times its limit is as strong as can be: a column that is gone is so, or a PSI of 1.
+STRONGEST = 4.0
 #: What unchanged data would show in fewer comparisons than this share is beyond chance.
 CHANCE = 0.001
 #: The whole is drifting when drifting features carry this share of the importance.
@@ -65,7 +67,8 @@ class FeatureDrift:
     unseen_share : share (0-1) of the values now that are categories not known before; an estimate where ``before`` had
         more categories than are kept
     unseen_expected : what of that was to be expected, since some categories come only now and then
-    strength : how far the change is beyond its limit, >= 0; 1 is where drifting begins, 0 what chance may have done
+    strength : how large the change is beside its limit, 0-4; 1 is where drifting begins, 0 what chance may have done,
+        and beyond 4 hardly anything is left as it was
     state : ``"calm"``, ``"watch"`` or ``"drifting"``
     sentence : the same for people
     """
@@ -225,7 +228,7 @@ def _judge(evidence: _Evidence, p_values: Mapping[str, float]) -> FeatureDrift:
         "unseen": (drift.unseen_share - drift.unseen_expected) / DRIFTING_UNSEEN if "unseen" in beyond else 0.0,
         "values": drift.psi / DRIFTING_PSI if beyond & {"psi", "test"} else 0.0,
     }
-    strength = max(strengths.values())
+    strength = min(max(strengths.values()), STRONGEST)
     state: State = "drifting" if strength >= 1.0 else "watch" if strength >= WATCHED else "calm"
     drift = replace(drift, strength=strength, state=state, p_adjusted=p_values.get("test"))
     if now is None or now.kind != before.kind:

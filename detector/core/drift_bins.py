@@ -31,6 +31,7 @@ OTHERS, UNSEEN = "all other categories", "categories not known before"
 
 _DECILES: Floats = np.arange(1, 10, dtype=np.float64) / 10.0
 _STEPS = (1.0, 2.0, 5.0, 10.0)
+_FINE_STEPS, _FEW_DECADES = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), 5
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ def _edges(low: float, high: float, tenth: float, least_step: float) -> Floats:
     if tenth > 0.0 and high > GROWING_RATIO * tenth:
         first, last = math.floor(math.log10(tenth)), math.ceil(math.log10(high))
         decades = range(max(first, last - 7), last + 1)
-        growing = np.array([step * 10.0**decade for decade in decades for step in _STEPS[:3]])
+        steps = _FINE_STEPS if len(decades) <= _FEW_DECADES else _STEPS[:3]
+        growing = np.array([step * 10.0**decade for decade in decades for step in steps])
         return growing[(growing >= 0.5 * tenth) & (growing <= 2.5 * high)]
     rough = (high / DRAWN_SPANS - low / DRAWN_SPANS) or 1.0
     scale = 10.0 ** math.floor(math.log10(rough)) if rough < 1e300 else 1e300

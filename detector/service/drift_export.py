@@ -15,6 +15,7 @@ from detector.core.drift import CHANCE, DRIFTING_ABSENCE, DRIFTING_PSI, DRIFTING
 from detector.core.drift_bins import NAMED_ROWS, NAMED_SHARE
 from detector.core.wording import value_text
 from detector.service.drift_results import ColumnDrift, RunDrift
+from detector.service.schema_changes import STATUS_WORDS
 
 #: Columns whose distributions are drawn, those first whose change weighs most.
 MOST_DRAWN = 40
@@ -28,11 +29,12 @@ LIMITS = (
 )
 CONTENTS = (
     f"Aggregates only. Names of categories are told where at least {NAMED_ROWS} rows and {NAMED_SHARE:.1%} of the"
-    " values have them; the others are counted together. P-values are approximate: they are computed from summaries of"
-    " the rows."
+    " values have them; the others are counted together. KS: Kolmogorov-Smirnov test; χ²: chi-square test. Their"
+    " p-values are approximate: they are computed from summaries of the rows."
 )
 
 _WORDS = {"calm": ("✓", "calm"), "watch": ("◆", "to watch"), "drifting": ("▲", "drifting")}
+_TESTS = {"Kolmogorov-Smirnov": "KS", "chi-square": "χ²"}
 _HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width"><title>{title}</title><style>{style}</style></head><body>
@@ -42,14 +44,15 @@ _STYLE = """
 --alarm:#b8480f;--watch:#8a6100}
 @media(prefers-color-scheme:dark){:root{--text:#e6e9ed;--back:#14191f;--soft:#a2abb6;--line:#363f49;--now:#7ea9d8;
 --alarm:#f08a52;--watch:#d9a93a}}
-body{font:15px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);max-width:1080px;margin:2rem auto;
+body{font:15px/1.5 system-ui,sans-serif;color:var(--text);background:var(--back);max-width:1200px;margin:2rem auto;
 padding:0 1rem}
 h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.5rem 0 .25rem}
 p{margin:.4rem 0}.soft{color:var(--soft)}.wide{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line);
-overflow-wrap:anywhere}
-th{font-weight:600;color:var(--soft);overflow-wrap:normal}.n{text-align:right;white-space:nowrap}
+th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-bottom:1px solid var(--line)}
+th{font-weight:600;color:var(--soft)}.name{overflow-wrap:anywhere;min-width:7rem}
+.text{overflow-wrap:anywhere;min-width:9rem}
+.n{text-align:right;white-space:nowrap}
 .drifting{color:var(--alarm);font-weight:600;white-space:nowrap}.watch{color:var(--watch);font-weight:600;
 white-space:nowrap}.calm{white-space:nowrap}
 .bars{display:grid;grid-template-columns:minmax(8rem,16rem) 1fr 4rem;gap:0 .6rem;font-size:.8rem;align-items:center}
@@ -97,10 +100,11 @@ def _schema(drift: RunDrift) -> str:
         return "<p>None: every column came as the version knows it.</p>"
     head = ("Column", "Change", "Training", "Now", "What the detector did", "Effect on scores", "What to do")
     rows = (
-        (change.column, change.status, change.training, change.now, change.done, change.effect, change.advice)
+        (STATUS_WORDS[change.status], change.training, change.now, change.done, change.effect, change.advice)
         for change in drift.schema
     )
-    return _table(head, ([_cell(text) for text in row] for row in rows))
+    names = (change.column for change in drift.schema)
+    return _table(head, ([_cell(name, "name"), *map(_cell, row)] for name, row in zip(names, rows, strict=True)))
 
 
 def _columns(columns: Sequence[ColumnDrift]) -> str:
@@ -117,17 +121,17 @@ def _column_cells(column: ColumnDrift) -> list[str]:
     tested = drift.test is not None
     return [
         f"<td class={drift.state}>{icon} {word}</td>",
-        _cell(drift.name),
+        _cell(drift.name, "name"),
         _figure(f"{column.importance:.1%}"),
         _figure(f"{drift.psi:.3f}" if tested else "–"),
         _figure(f"{drift.jensen_shannon:.3f}" if tested else "–"),
         _figure("–" if drift.wasserstein is None else value_text(drift.wasserstein)),
-        _cell(f"{drift.test} {value_text(drift.statistic)}" if tested else "–"),
+        _figure(f"{_TESTS.get(drift.test or '', '')} {value_text(drift.statistic)}" if tested else "–"),
         _figure("–" if drift.p_adjusted is None else p_text(drift.p_adjusted)),
         _figure(f"{drift.absent_before:.1%}"),
         _figure(f"{drift.absent_now:.1%}"),
         _figure(f"{drift.unseen_share:.1%}" if drift.kind == "categorical" else "–"),
-        _cell(drift.sentence),
+        _cell(drift.sentence, "text"),
     ]
 
 
@@ -168,8 +172,8 @@ def _table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     return f"<div class=wide><table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table></div>"
 
 
-def _cell(value: str) -> str:
-    return f"<td>{_text(value)}</td>"
+def _cell(value: str, kind: str = "") -> str:
+    return f'<td class="{kind}">{_text(value)}</td>' if kind else f"<td>{_text(value)}</td>"
 
 
 def _figure(value: str) -> str:

@@ -18,6 +18,18 @@ _GRAVEST_FIRST = (
     "missing", "retyped", "unfamiliar", "renamed", "rescaled", "partly missing", "unseen categories", "new",
 )  # fmt: skip
 
+#: How each status is said of a column.
+STATUS_WORDS = {
+    "missing": "missing",
+    "retyped": "of another type",
+    "unfamiliar": "full of other categories",
+    "renamed": "under another name",
+    "rescaled": "in another unit",
+    "partly missing": "partly missing",
+    "unseen categories": "full of unknown categories",
+    "new": "new to the model",
+}
+
 
 @dataclass(frozen=True)
 class SchemaChange:
@@ -94,20 +106,9 @@ def status_sentences(before: Mapping[str, str], now: Mapping[str, str]) -> Itera
         if found is None and was == "new":
             yield f"{name} is learned by now; it was new to the model."
         elif found is None:
-            yield f"{name} comes as learned again; it was {_STATUS_WORDS[str(was)]}."
+            yield f"{name} comes as learned again; it was {STATUS_WORDS[str(was)]}."
         else:
-            yield f"{name} is {_STATUS_WORDS[found]}" + (f"; it was {_STATUS_WORDS[was]}." if was else ".")
-
-
-_STATUS_WORDS = {
-    "missing": "missing",
-    "retyped": "of another type",
-    "unfamiliar": "full of other categories",
-    "renamed": "under another name",
-    "rescaled": "in another unit",
-    "partly missing": "partly missing",
-    "new": "new to the model",
-}
+            yield f"{name} is {STATUS_WORDS[found]}" + (f"; it was {STATUS_WORDS[was]}." if was else ".")
 
 
 def _change(column: Mapping[str, Any], rows: int, importance: float, carried: bool) -> SchemaChange:

@@ -31,6 +31,7 @@ _ALL_SHOWN = 10
 #: So many of the newest steps are drawn.
 _STEPS_DRAWN = 24
 
+_P_NAMES = {"Kolmogorov-Smirnov": "p, KS test", "chi-square": "p, chi-square"}
 _HELP = {
     "PSI": "Population stability index: how differently the rows spread over the bins of training. Below 0.1 they"
     " spread alike; from 0.25 on the column is drifting.",
@@ -196,7 +197,7 @@ def _detail(column: ColumnDrift, drift: RunDrift) -> None:
         lines[1].metric("Jensen-Shannon", f"{found.jensen_shannon:.3f}" if tested else NONE, help=_HELP["JS"])
         lines[0].metric("Wasserstein", number(found.wasserstein), help=_HELP["Wasserstein"])
         lines[1].metric(
-            "p-value" if found.test is None else f"p, {found.test}",
+            _P_NAMES.get(found.test or "", "p-value"),
             NONE if found.p_adjusted is None else p_text(found.p_adjusted),
             help=_HELP["Test"],
         )
