@@ -21,7 +21,7 @@ from detector.core.renames import Match
 from detector.core.report import AlignmentReport, CellProblem, ColumnFinding, ColumnStatus
 from detector.core.schema import Feature
 from detector.core.statistics import Kind
-from detector.core.wording import AS_KIND, ONE_OF_KIND, alias_text, default_text, unit_text
+from detector.core.wording import AS_KIND, KNOWN_GAPS, ONE_OF_KIND, alias_text, default_text, unit_text
 from detector.errors import PROBLEMS_SHOWN, NoKnownColumnsError, excerpt, nearest_name
 
 __all__ = ["ROWS_FOR_RETYPED", "Aligned", "Aligner", "AlignmentReport", "CellProblem", "ColumnFinding", "ColumnStatus"]
@@ -210,7 +210,7 @@ class Aligner:
         if absent + unreadable == 0:
             return ""
         if feature.absence_is_state and not unreadable:
-            return "Rows without a value are scored as having none: training had such rows, and showed what it means."
+            return KNOWN_GAPS
         if unreadable:
             return f"Rows without {ONE_OF_KIND[feature.kind]} that can be read are scored without this column."
         return "Rows without a value are scored without this column."

@@ -3,14 +3,13 @@
 The population stability index (PSI) is the symmetrised Kullback-Leibler divergence, sum((q - p) * ln(q / p)). Two rules
 keep it honest on few rows. Each bin gets half a row on top, and at least the share 0.0001, so that empty bins stay
 finite. And where nothing has changed, PSI is distributed like (1/n + 1/m) times chi-squared with (bins - 1) degrees of
-freedom [1]_: the mean of that is subtracted, and what does not exceed its 99.9 % point is held for chance.
+freedom [1]_: the mean of that is subtracted, and where the rest lies in it says what chance may have done.
 
 References
 ----------
 .. [1] B. Yurdakul, "Statistical Properties of Population Stability Index", dissertation, Western Michigan University,
    2018.
 .. [2] J. Lin, "Divergence Measures Based on the Shannon Entropy", IEEE Transactions on Information Theory 37(1), 1991.
-.. [3] E. B. Wilson, M. M. Hilferty, "The Distribution of Chi-Square", PNAS 17, 1931.
 """
 
 from __future__ import annotations
@@ -28,9 +27,6 @@ LEAST_SHARE = 1e-4
 #: How many rows each bin is given on top of its own.
 ADDED_ROWS = 0.5
 
-# 99.9 % of a normal distribution lie below.
-_Z_999 = 3.0902
-
 
 @dataclass(frozen=True)
 class Stability:
@@ -39,11 +35,13 @@ class Stability:
     Parameters
     ----------
     psi : the index, >= 0, less what chance alone adds on average
-    beyond_chance : whether unchanged data would exceed it in fewer than one of 1,000 comparisons
+    statistic, freedom : what is distributed like chi-squared with so many degrees of freedom where nothing has
+        changed; infinite where the shares are certain and differ
     """
 
     psi: float
-    beyond_chance: bool
+    statistic: float
+    freedom: int
 
 
 def population_stability(was: Floats, found: Floats, rows_before: float, rows_now: float) -> Stability:
@@ -59,7 +57,8 @@ def population_stability(was: Floats, found: Floats, rows_before: float, rows_no
     raw = float(((q - p) * np.log(q / p)).sum())
     noise = 1.0 / rows_before + 1.0 / rows_now
     freedom = len(p) - 1
-    return Stability(max(raw - freedom * noise, 0.0), raw > _chi_squared_999(freedom) * noise)
+    statistic = raw / noise if noise > 0.0 else math.inf if raw > 0.0 else 0.0
+    return Stability(max(raw - freedom * noise, 0.0), statistic, freedom)
 
 
 def jensen_shannon(was: Floats, found: Floats) -> float:
@@ -77,11 +76,3 @@ def _smoothed(shares: Floats, rows: float) -> Floats:
     raised = np.maximum((shares + added) / (1.0 + added * len(shares)), LEAST_SHARE)
     normalised: Floats = raised / raised.sum()
     return normalised
-
-
-def _chi_squared_999(freedom: int) -> float:
-    """Return the 99.9 % point of chi-squared, by the cube that makes it nearly normal [3]_."""
-    if freedom == 0:
-        return 0.0
-    spread = 2.0 / (9.0 * freedom)
-    return float(freedom * (1.0 - spread + _Z_999 * math.sqrt(spread)) ** 3)

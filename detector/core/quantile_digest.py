@@ -113,6 +113,13 @@ class QuantileDigest:
         return np.where(values < points[0], 0.0, np.where(values >= points[-1], 1.0, inside))
 
     @cached_property
+    def blur(self) -> float:
+        """Largest share (0-1) of the weight behind one point that is a mean: 0 while every answer is exact."""
+        if not len(self.weights):
+            return 0.0
+        return float(np.where(self.tied, 0.0, self.weights).max() / self.weights.sum())
+
+    @cached_property
     def _sorted(self) -> tuple[Floats, Floats, Bools]:
         return _sorted_points(self.values, self.weights, self.tied)
 

@@ -11,6 +11,8 @@ from detector.errors import excerpt
 #: What a column of each kind holds, and one of its values.
 AS_KIND = {"numeric": "numbers", "categorical": "text", "boolean": "yes or no", "datetime": "times"}
 ONE_OF_KIND = {"numeric": "a number", "categorical": "a text", "boolean": "a yes or no", "datetime": "a time"}
+#: What is said of rows without a value where training had such rows too.
+KNOWN_GAPS = "Rows without a value are scored as having none: training had such rows, and showed what it means."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 

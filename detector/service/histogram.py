@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from detector.core.divergence import population_stability
 
 #: One bin for each point of severity.
 BINS = 100
@@ -52,3 +55,14 @@ class Histogram:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
         return {"edges": list(self.edges), "counts": list(self.counts)}
+
+
+def severity_shift(histogram: Histogram) -> float:
+    """Return the population stability index of severities, in ten bins, against the even spread of own rows.
+
+    The histogram must hold at least one row. What chance alone adds is taken off, see
+    :func:`~detector.core.divergence.population_stability`.
+    """
+    counts = np.asarray(histogram.counts, dtype=float).reshape(10, -1).sum(axis=1)
+    even = np.full(10, 0.1)
+    return population_stability(even, counts / counts.sum(), math.inf, float(counts.sum())).psi

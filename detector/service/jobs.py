@@ -9,6 +9,7 @@ kind                arguments                                           result o
 ``preview_update``  ``upload_id``                                       ``token``
 ``sample``          none                                                ``version``, ``run_id``
 ``queue``           ``run_id``, ``rows``                                ``run_id``, ``rows``
+``drift``           ``run_id``                                          ``run_id``
 ==================  ==================================================  ====================================
 """
 
@@ -22,13 +23,13 @@ from typing import Any, Literal, get_args
 from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
-from detector.service import demo, queueing, scoring, training, updating
+from detector.service import demo, drifting, queueing, scoring, training, updating
 from detector.service.background import SILENCE
 from detector.service.progress import Progress
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
-JobKind = Literal["train", "score", "preview_update", "sample", "queue"]
+JobKind = Literal["train", "score", "preview_update", "sample", "queue", "drift"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 
@@ -149,12 +150,17 @@ def _queue(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: Pr
     return {"run_id": queue.run, "rows": queue.rows}
 
 
+def _drift(ws: Workspace, arguments: Mapping[str, Any], _: str, progress: Progress) -> Mapping[str, Any]:
+    return {"run_id": drifting.measure_run(ws, int(arguments["run_id"]), progress=progress).run}
+
+
 _WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping[str, Any]]] = {
     "train": _train,
     "score": _score,
     "preview_update": _preview,
     "sample": _sample,
     "queue": _queue,
+    "drift": _drift,
 }
 _REQUIRED: dict[str, set[str]] = {
     "train": {"upload_id"},
@@ -162,5 +168,6 @@ _REQUIRED: dict[str, set[str]] = {
     "preview_update": {"upload_id"},
     "sample": set(),
     "queue": {"run_id", "rows"},
+    "drift": {"run_id"},
 }
 _OPTIONAL: dict[str, set[str]] = {"train": {"parameters", "roles"}}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-import numpy as np
 from sqlalchemy import RowMapping, func, select
 
-from detector.core.divergence import population_stability
 from detector.service.api_probe import ApiState
-from detector.service.histogram import Histogram
+from detector.service.histogram import Histogram, severity_shift
 from detector.service.runs import Run, list_runs
 from detector.service.workspace import Workspace
 from detector.store import tables
@@ -129,17 +126,6 @@ def status(ws: Workspace) -> Status:
         api=ws.api.state(),
         notice=ws.notice,
     )
-
-
-def severity_shift(histogram: Histogram) -> float:
-    """Return the population stability index of severities, in ten bins, against the even spread of own rows.
-
-    The histogram must hold at least one row. What chance alone adds is taken off, see
-    :func:`~detector.core.divergence.population_stability`.
-    """
-    counts = np.asarray(histogram.counts, dtype=float).reshape(10, -1).sum(axis=1)
-    even = np.full(10, 0.1)
-    return population_stability(even, counts / counts.sum(), math.inf, float(counts.sum())).psi
 
 
 def _drift(report: Any, histogram: Histogram) -> Drift:

@@ -15,6 +15,7 @@ from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.errors import InputError
 from detector.files import ReadOptions, ScoredWriter
+from detector.service.drifting import keep_drift
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
@@ -122,7 +123,7 @@ def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress 
     champion = ws.require_champion()
     source = upload_source(ws, upload_id)
     table = source.open(champion.detector, progress=progress)
-    tally = ScoredTally(champion, ws.settings.min_importance, table.set_aside)
+    tally = ScoredTally(champion, ws.settings.min_importance, table.set_aside, collect=True)
     with RunWriter(runs_folder(ws)) as writer:
         for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
             writer.write(batch, tally.score(batch))
@@ -131,9 +132,11 @@ def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress 
             writer.write(header, tally.nothing(header))
         progress(tally.rows, tally.rows, "Finding reasons")
         _tell_missing(ws, champion, tally.report)
-        return keep_run(
+        run = keep_run(
             ws, writer, tally, name=table.name, upload_id=source.upload_id, sha256=source.sha256, actor=actor
         )
+    keep_drift(ws, run, tally)
+    return run
 
 
 def score_path(

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core.alignment import AlignmentReport
+from detector.core.collecting import Collector
 from detector.core.scoring import ScoreResult
 from detector.core.times import times_of
 from detector.errors import InputError, NoKnownColumnsError, Problem, excerpt
@@ -26,16 +27,17 @@ MOST_DAYS = 3_660
 class ScoredTally:
     """Counts what one champion says about one file, of which ``set_aside`` rows are not scored.
 
-    Batches come in the order of the file.
+    Batches come in the order of the file. With ``collect`` the statistics of its columns are gathered too.
     """
 
-    def __init__(self, champion: Champion, min_importance: float, set_aside: int = 0) -> None:
+    def __init__(self, champion: Champion, min_importance: float, set_aside: int = 0, *, collect: bool = False) -> None:
         self.champion = champion
         self.set_aside = set_aside
         self.rows = 0
         self.flagged = 0
         self.histogram = Histogram.empty()
         self.report: AlignmentReport | None = None
+        self.collected = Collector(champion.detector.schema_, champion.detector.statistics_) if collect else None
         self._min_importance = min_importance
         self._worst: pd.DataFrame | None = None
         self._worst_severities = np.empty(0)
@@ -60,6 +62,8 @@ class ScoredTally:
         result = self._detector.score(frame, cutoff=self.champion.cutoff, after=self.report)
         if self.report is None:
             require_known(result.report, self._min_importance)
+        if self.collected is not None:
+            self.collected.add(frame, result.report)
         self._count(frame, result)
         return self._added(frame, result.scores, result.severities, result.labels == -1)
 

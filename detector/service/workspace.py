@@ -237,7 +237,8 @@ class Workspace:
             _log.error("the model file was refused", file=path.name, error=str(error))
 
     def _sweep(self) -> None:
-        folders = [self.settings.data_folder / name for name in ("uploads", "runs", "previews", "exports", "queues")]
+        names = ("uploads", "runs", "drift", "previews", "exports", "queues")
+        folders = [self.settings.data_folder / name for name in names]
         for folder in (*folders, self.settings.versions_folder):
             for part in folder.glob("*.part"):
                 _remove_abandoned(part)

@@ -21,6 +21,7 @@ STATUS_WORDS = {
     "unfamiliar": "other categories",
     "rescaled": "other unit",
     "partly missing": "partly missing",
+    "unseen categories": "unknown categories",
     "new": "new",
     "left out": "left out",
     "matched": "as learned",
@@ -32,6 +33,7 @@ _ICONS = {
     "unfamiliar": ":violet-badge[:material/swap_horiz: {}]",
     "rescaled": ":violet-badge[:material/straighten: {}]",
     "partly missing": ":orange-badge[:material/contrast: {}]",
+    "unseen categories": ":orange-badge[:material/fiber_new: {}]",
     "new": ":green-badge[:material/add: {}]",
     "left out": ":gray-badge[:material/block: {}]",
     "matched": ":blue-badge[:material/check: {}]",
@@ -47,6 +49,11 @@ def status_badges(report: Mapping[str, Any]) -> str:
         if status in statuses
     ]
     return " ".join(shown)
+
+
+def status_badge(status: str) -> str:
+    """Return the badge of one status."""
+    return _ICONS[status].format(STATUS_WORDS[status])
 
 
 def report_table(report: Mapping[str, Any], *, key: str) -> None:

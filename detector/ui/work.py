@@ -24,6 +24,7 @@ _NAMES = {
     "preview_update": "Preparing the preview",
     "sample": "Loading the sample data",
     "queue": "Filling the queue",
+    "drift": "Comparing the columns",
 }
 _FAILED = {
     "train": "Training failed",
@@ -31,6 +32,7 @@ _FAILED = {
     "preview_update": "The preview failed",
     "sample": "The sample data could not be loaded",
     "queue": "The queue could not be filled",
+    "drift": "The comparison failed",
 }
 
 

@@ -43,9 +43,9 @@ def test_psi_stays_finite_when_a_bin_empties() -> None:
     assert psi == pytest.approx(2 * math.log(1e4), rel=1e-3)
 
 
-def test_psi_of_one_bin_is_nought_and_never_beyond_chance() -> None:
+def test_psi_of_one_bin_is_nought_and_has_no_freedom() -> None:
     stability = population_stability(np.array([1.0, 0.0]), np.array([1.0, 0.0]), 10.0, 10.0)
-    assert (stability.psi, stability.beyond_chance) == (0.0, False)
+    assert (stability.psi, stability.statistic, stability.freedom) == (0.0, 0.0, 0)
 
 
 def test_jensen_shannon_lies_between_equal_and_apart() -> None:
@@ -109,7 +109,9 @@ def test_growing_absence_is_drift_and_is_said() -> None:
     values[:800] = math.nan
     drift = compare(numeric(normal(4_000, 1)), numeric(values), name="device")
     assert (drift.state, drift.absent_before, drift.absent_now) == ("drifting", 0.0, 0.2)
-    assert drift.sentence.startswith("device lacks a value in 20.0% of the rows, before in 0.0% (PSI ")
+    assert drift.sentence == "device lacks a value in 20.0% of the rows, before in 0.0%."
+    assert drift.psi < 0.01
+    assert drift.strength == pytest.approx(4.0)
 
 
 def test_values_that_vanish_altogether_are_drift() -> None:
@@ -122,7 +124,7 @@ def test_unseen_categories_are_drift_and_are_said() -> None:
     now = categorical(np.repeat(["web", "shop", "app"], [800, 800, 400]))
     drift = compare(before, now, name="channel")
     assert (drift.state, drift.unseen_share) == ("drifting", 0.2)
-    assert drift.sentence.startswith("channel holds categories not seen before in 20.0% of its values (PSI ")
+    assert drift.sentence.startswith("channel holds categories not known before in 20.0% of its values")
 
 
 def test_the_category_that_moved_most_is_said() -> None:
@@ -203,7 +205,7 @@ def test_the_report_lists_first_what_weighs_most() -> None:
     assert [drift.name for drift in report.features] == ["c", "b", "a"]
     assert report.importance == pytest.approx({"a": 0.6, "b": 0.01, "c": 0.39})
     assert report.state == "drifting"
-    assert report.sentence == "2 of 3 features drifting, 0 to watch, 0 new."
+    assert report.sentence == "2 of 3 columns drifting, 0 to watch, 0 new."
 
 
 def test_drift_of_what_hardly_matters_is_to_be_watched_only() -> None:
@@ -223,7 +225,7 @@ def test_features_that_left_changed_kind_or_are_new_are_reported() -> None:
     )
     left, retyped = report.features
     assert (left.sentence, left.state, left.absent_now) == ("left is no longer there.", "drifting", 1.0)
-    assert (retyped.sentence, retyped.state) == ("retyped was numeric and is now categorical.", "drifting")
+    assert (retyped.sentence, retyped.state) == ("retyped held numbers and now holds text.", "drifting")
     assert report.new == ("new",)
 
 

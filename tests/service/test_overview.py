@@ -10,8 +10,7 @@ import pytest
 
 from detector.service import api_probe, overview, scoring, training
 from detector.service.api_probe import ApiProbe
-from detector.service.histogram import Histogram
-from detector.service.overview import severity_shift
+from detector.service.histogram import Histogram, severity_shift
 from detector.service.training import TrainResult
 from detector.service.uploads import Upload
 from detector.service.workspace import Workspace
