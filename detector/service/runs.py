@@ -95,7 +95,7 @@ def run_rows(
         )
     if order not in ("severity", "row"):
         raise InputError(f"Rows are ordered by severity or by row, not by {order!r}.")
-    path = runs_folder(ws) / _row(ws, run_id)["file"]
+    path = run_path(ws, run_id)
     return run_files.read_page(path, offset=offset, limit=limit, flagged_only=flagged_only, order=order)
 
 
@@ -132,6 +132,11 @@ def export_run(ws: Workspace, run_id: int, format: Literal["csv", "parquet"] = "
 def runs_folder(ws: Workspace) -> Path:
     """Return the folder of the runs' rows."""
     return ws.settings.data_folder / "runs"
+
+
+def run_path(ws: Workspace, run_id: int) -> Path:
+    """Return where the rows of a run lie; raises ``NotFoundError`` when there is no such run."""
+    return runs_folder(ws) / str(_row(ws, run_id)["file"])
 
 
 def keep_run(

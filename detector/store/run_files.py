@@ -143,7 +143,7 @@ def read_page(
     """
     by = "severity DESC, file_row_number" if order == "severity" else "file_row_number"
     only = "WHERE flagged" if flagged_only else ""
-    with _reading(path) as connection:
+    with reading(path) as connection:
         found = connection.execute(
             f"SELECT file_row_number FROM read_parquet(?, file_row_number=true) {only} ORDER BY {by} LIMIT ? OFFSET ?",  # noqa: S608 - the parts are constants above
             [str(path), limit, offset],
@@ -177,7 +177,8 @@ def batches(path: Path, size: int = 65_536) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
 
 
-def _reading(path: Path) -> duckdb.DuckDBPyConnection:
+def reading(path: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection to ask a run's file through; raises ``NotFoundError`` when the file is gone."""
     if not path.is_file():
         raise gone()
     connection = duckdb.connect(config={"memory_limit": "512MB", "threads": 2})
