@@ -95,7 +95,7 @@ def run_rows(
         )
     if order not in ("severity", "row"):
         raise InputError(f"Rows are ordered by severity or by row, not by {order!r}.")
-    path = runs_folder(ws) / _row(ws, run_id)["file"]
+    path = run_path(ws, run_id)
     return run_files.read_page(path, offset=offset, limit=limit, flagged_only=flagged_only, order=order)
 
 

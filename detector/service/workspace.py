@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.durable import write_durably
@@ -167,10 +167,10 @@ class Workspace:
         self._champion_moved()
         return alias
 
-    def set_cutoff(self, cutoff: float | None, *, actor: str) -> None:
+    def set_cutoff(self, cutoff: float | None, *, actor: str, reason: str = "") -> None:
         """Set the severity (0-100) above which rows are flagged.
 
-        ``None`` returns to what each model's contamination implies. No model is retrained.
+        ``None`` returns to what each model's contamination implies. No model is retrained. ``reason``: for the log.
 
         Raises
         ------
@@ -179,7 +179,11 @@ class Workspace:
         """
         if cutoff is not None and not 0 <= cutoff <= 100:
             raise InputError(f"The cutoff is a severity between 0 and 100, not {cutoff}.")
+        champion = self.champion()
         with self.database.write() as connection:
+            before = connection.scalar(select(tables.preferences.c.value).where(tables.preferences.c.name == CUTOFF))
+            if before is None and champion is not None:
+                before = champion.cutoff
             connection.execute(delete(tables.preferences).where(tables.preferences.c.name == CUTOFF))
             if cutoff is not None:
                 connection.execute(
@@ -187,7 +191,16 @@ class Workspace:
                         name=CUTOFF, value=float(cutoff), set_at=datetime.now(UTC), set_by=actor
                     )
                 )
-            audit.record(connection, actor=actor, action="cutoff set", subject="cutoff", cutoff=cutoff)
+            audit.record(
+                connection,
+                actor=actor,
+                action="cutoff set",
+                subject="cutoff",
+                cutoff=cutoff,
+                before=before,
+                version=champion.version if champion else None,
+                reason=reason,
+            )
         self._watch.look_again()
 
     def _champion_moved(self) -> None:
