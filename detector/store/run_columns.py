@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from detector.store.run_files import ROW
+from detector.store.run_files import ROW, opened
 
 #: What stands for rows without a value in a column.
 NO_VALUE = "(no value)"
