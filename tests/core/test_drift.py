@@ -238,3 +238,103 @@ def test_a_report_is_json_ready() -> None:
 def test_no_features_at_all_are_calm() -> None:
     report = drift_report({}, {}, {})
     assert (report.state, report.features) == ("calm", ())
+
+
+# ---------------------------------------------------------------- effect and evidence
+
+
+def test_a_certain_but_tiny_difference_among_many_rows_is_no_alarm() -> None:
+    drift = compare(numeric(normal(1_000_000, 1)), numeric(normal(1_000_000, 2, 0.06)), name="amount")
+    assert drift.p_value is not None
+    assert drift.p_value < 1e-10
+    assert drift.psi < 0.01
+    assert drift.state == "calm"
+
+
+def test_a_large_effect_that_chance_may_have_made_is_no_alarm() -> None:
+    before, now = categorical(np.repeat(["web", "shop"], 1_000)), categorical(np.repeat(["web", "shop"], [1, 7]))
+    drift = compare(before, now, name="channel")
+    assert drift.psi > 0.25
+    assert drift.strength == 0.0
+    assert drift.state == "calm"
+
+
+def test_among_many_columns_one_that_is_rare_by_chance_is_allowed_for() -> None:
+    rng = np.random.default_rng(0)
+    before, now = (
+        {f"c{i}": numeric(rng.normal(0.45 * (side and i == 0), 1.0, 120)) for i in range(200)} for side in (0, 1)
+    )
+    alone, among = compare(before["c0"], now["c0"], name="c0"), drift_report(before, now, {})
+    found = next(drift for drift in among.features if drift.name == "c0")
+    assert alone.p_value == found.p_value
+    assert alone.p_adjusted == alone.p_value
+    assert found.p_adjusted is not None
+    assert found.p_value is not None
+    assert found.p_adjusted > 10 * found.p_value
+
+
+def test_rows_that_lose_their_value_have_a_limit_of_their_own() -> None:
+    values = normal(20_000, 1)
+    tenth, more = values.copy(), values.copy()
+    tenth[:2_000], more[:2_500] = math.nan, math.nan
+    few = compare(numeric(tenth), numeric(more), name="device")
+    assert (few.state, few.psi) == ("watch", 0.0)
+    more[:3_100] = math.nan
+    assert compare(numeric(tenth), numeric(more), name="device").state == "drifting"
+
+
+def test_values_that_come_back_are_told_as_well() -> None:
+    gone = np.where(np.arange(4_000) < 2_000, math.nan, normal(4_000, 1))
+    drift = compare(numeric(gone), numeric(normal(4_000, 2)), name="device")
+    assert drift.sentence == "device lacks a value in 0.0% of the rows, before in 50.0%."
+
+
+def test_two_changes_of_one_column_are_both_told() -> None:
+    before = categorical(np.repeat(["web", "shop"], 1_000))
+    now = categorical(np.repeat(["web", "shop", "app"], [300, 900, 100]), absent=400)
+    sentence = compare(before, now, name="channel").sentence
+    assert sentence.startswith("channel lacks a value in 23.5% of the rows, before in 0.0%, and holds categories not")
+    assert ', and has moved: "web" was 50.0% of its values and is 23.1% (PSI ' in sentence
+
+
+def test_unknown_categories_that_were_to_be_expected_are_no_alarm() -> None:
+    rng = np.random.default_rng(4)
+    drift = compare(categorical(rng.integers(0, 20_000, 9_000)), categorical(rng.integers(0, 20_000, 9_000)), name="x")
+    assert drift.unseen_share > 0.5
+    assert drift.unseen_expected == pytest.approx(drift.unseen_share, abs=0.03)
+    assert drift.state == "calm"
+
+
+def test_a_spread_around_the_same_median_is_told_by_its_range() -> None:
+    wide = np.arange(-500.0, 501.0)
+    drift = compare(numeric(wide / 100.0), numeric(wide), name="gap")
+    assert drift.sentence.startswith("gap has spread otherwise around a median of 0: nine in ten values were -4.5 to 4.5")
+
+
+def test_a_name_that_few_rows_have_is_not_said() -> None:
+    before = categorical(np.array([f"person {i}" for i in range(3_000)]))
+    now = categorical(np.array([f"person {i}" for i in range(2_000, 5_000)] * 2))
+    assert "person" not in compare(before, now, name="holder").sentence
+
+
+@settings(max_examples=40)
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.integers(1, 6))
+def test_a_file_is_calm_beside_itself_however_it_was_cut(values: list[float], pieces: int) -> None:
+    whole = numeric(np.array(values))
+    merged = FeatureStatistics.empty("numeric")
+    for piece in np.array_split(np.array(values), pieces):
+        merged = merged.merged(numeric(piece))
+    drift = compare(whole, merged, name="x")
+    assert (drift.state, drift.psi, drift.jensen_shannon) == ("calm", 0.0, pytest.approx(0.0, abs=1e-12))
+    assert drift.p_value is None or drift.p_value == pytest.approx(1.0)
+
+
+def test_a_long_file_is_calm_beside_itself_in_pieces() -> None:
+    values = np.random.default_rng(1).lognormal(3.0, 2.0, 200_000)
+    merged = FeatureStatistics.empty("numeric")
+    for piece in np.array_split(values, 40):
+        merged = merged.merged(numeric(piece))
+    drift = compare(numeric(values), merged, name="x")
+    assert drift.state == "calm"
+    assert drift.p_value == 1.0
+    assert drift.strength == 0.0
