@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from detector.core import kernels
 from detector.core.decisions import NO_DECISIONS, Decisions
-from detector.core.feedback import LEAST_CARRIED, Lesson, Likeness, teach
+from detector.core.feedback import LEAST_CARRIED, Lesson, Likeness, folds_of, teach
 from detector.core.filling import filled
 from detector.core.forest import Encoded, Floats, Forest, in_blocks
 from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
@@ -62,8 +62,11 @@ class View:
     _calibration: Rows
     _calibrating: Forest
     _in_bag: NDArray[np.uint8]
+    _recorded: Encoded
     _holes: dict[int, Floats] = field(default_factory=dict)
     lesson: Lesson | None = None
+    _without: tuple[Encoded, ...] = ()
+    _fold_of: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
 
     def taught(self, decisions: Decisions) -> View:
         """Return the view that ranks as the decisions say, calibrated anew; itself when there is nothing to learn.
@@ -77,11 +80,51 @@ class View:
             return self
         keys = tuple(decisions.keys[place] for place in usable)
         chosen = Decisions(keys, decisions.labels[usable], np.ascontiguousarray(rows[usable]))
-        trees = len(self.forest.leaf)
-        calibrating, lesson = teach(self._calibrating, trees, self._likeness, self.paths, chosen)
-        paths = np.sort(calibrating.paths_out_of_bag(self._sample.rows[self._calibration], self._in_bag))
-        forest = calibrating.first(trees)
-        return replace(self, forest=forest, paths=paths, _calibrating=calibrating, _holes={}, lesson=lesson)
+        places = self._calibration_places(chosen.rows)
+        taught = teach(self._calibrating, len(self.forest.leaf), self._likeness, self.paths, chosen, known=places >= 0)
+        fold_of = np.full(len(self._calibration), -1, np.intp)
+        fold_of[places[places >= 0]] = folds_of(chosen)[places >= 0]
+        view = replace(
+            self, forest=taught.calibrating.first(len(self.forest.leaf)), _calibrating=taught.calibrating, _holes={},
+            lesson=taught.lesson, _without=taught.without, _fold_of=fold_of,
+        )  # fmt: skip
+        view.paths = np.sort(view._out_of_bag(self._sample.rows[self._calibration], np.arange(len(fold_of))))
+        return view
+
+    def _calibration_places(self, rows: Encoded) -> NDArray[np.intp]:
+        """Return where each of the rows (m, d) is among the calibration rows, -1 for those that are not."""
+        places = {key: list(found) for key, found in self._by_content.items() if len(found) > 1}
+        out = np.full(len(rows), -1, np.intp)
+        for number, key in enumerate(_contents(rows[:, self.forest.columns])):
+            # Of equal rows each is one of the decided ones, as long as there are any.
+            found = places.get(key) if key in places else self._by_content.get(key, [])
+            if found:
+                out[number] = found[0]
+                places[key] = found[1:]
+        return out
+
+    @cached_property
+    def _by_content(self) -> dict[bytes, list[int]]:
+        found: dict[bytes, list[int]] = {}
+        for place, key in enumerate(_contents(self._recorded[self._calibration][:, self.forest.columns])):
+            found.setdefault(key, []).append(place)
+        return found
+
+    def _out_of_bag(self, rows: Encoded, chosen: NDArray[np.intp], *, holes: bool = False) -> Floats:
+        """Return the out-of-bag paths (n,) of the ``chosen`` calibration rows, of which ``rows`` may be altered.
+
+        Those that were decided on are measured by what others taught.
+        """
+        in_bag = np.ascontiguousarray(self._in_bag[:, chosen])
+        paths = self._calibrating.paths_out_of_bag(rows, in_bag, holes=holes)
+        for fold, leaf in enumerate(self._without):
+            own = np.flatnonzero(self._fold_of[chosen] == fold)
+            if len(own):
+                forest = replace(self._calibrating, leaf=leaf)
+                paths[own] = forest.paths_out_of_bag(
+                    np.ascontiguousarray(rows[own]), np.ascontiguousarray(in_bag[:, own]), holes=holes
+                )
+        return paths
 
     @cached_property
     def _likeness(self) -> Likeness:
@@ -125,8 +168,7 @@ class View:
             order = np.argsort(draws, axis=1)[:, :hidden]
             for place, feature in enumerate(features):
                 rows[np.ix_((order == place).any(axis=1), self._layout.columns_of(int(feature)))] = np.nan
-            in_bag = np.ascontiguousarray(self._in_bag[:, chosen])
-            table = np.sort(self._calibrating.paths_out_of_bag(rows, in_bag, holes=True))
+            table = np.sort(self._out_of_bag(rows, chosen, holes=True))
             self._holes[level] = table
         return table
 
@@ -168,7 +210,7 @@ def _severity(below: int | NDArray[np.intp], up_to: int | NDArray[np.intp], rows
 def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
     """Grow and calibrate the view of ``signature`` (feature numbers, ascending, not empty)."""
     bags, sizes = sample.bags, np.full(len(sample.bags), sample.bags.shape[1], np.int32)
-    calibration = sample.calibration
+    calibration, recorded_rows = sample.calibration, sample.rows
     choices = layout.choices(signature, sample.weights)
     firsts = np.array([layout.columns_of(feature)[0] for feature in signature])
     if sample.gaps[firsts].any():
@@ -189,7 +231,7 @@ def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
         left_out |= sibling == 0
     paths = np.sort(calibrating.paths_out_of_bag(sample.rows[calibration], in_bag))
     forest = calibrating.first(trees)
-    return View(signature, forest, paths, sample, layout, calibration, calibrating, in_bag)
+    return View(signature, forest, paths, sample, layout, calibration, calibrating, in_bag, recorded_rows)
 
 
 def _with_siblings(sample: Sample, bags: Rows, sizes: NDArray[np.int32]) -> tuple[Rows, NDArray[np.int32]]:
@@ -261,6 +303,11 @@ def _recorded_bags(sample: Sample, recorded: NDArray[np.bool_]) -> tuple[Rows, N
         bags[t, : len(own)] = own
         sizes[t] = len(own)
     return bags, sizes
+
+
+def _contents(rows: Encoded) -> list[bytes]:
+    """Return what each row holds, as something to look it up by."""
+    return [row.tobytes() for row in rows]
 
 
 def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
