@@ -192,3 +192,31 @@ def donor(compared: Any, row: int, candidates: list[int], spare: int, values: An
     """Return the nearest of the candidates that recorded a value, the first of equals; the spare row when none did."""
     carriers = [candidate for candidate in candidates if not math.isnan(values[candidate])]
     return min(carriers, key=lambda candidate: np.abs(compared[row] - compared[candidate]).sum(), default=spare)
+
+
+def part_shared(tree: Node, one: Any, other: Any) -> int:
+    """Return how many bag rows lie in the smallest part that two rows are both in."""
+    if isinstance(tree, Leaf):
+        return tree.size
+    sides = [tree.left if row[tree.column] <= tree.cut else tree.right for row in (one, other)]
+    return part_shared(sides[0], one, other) if sides[0] is sides[1] else tree.size
+
+
+def likeness(trees: list[Node], one: Any, other: Any) -> float:
+    """Return how alike two rows are: one over the root of the rows in the part they share, mean over the trees."""
+    return sum(part_shared(tree, one, other) ** -0.5 for tree in trees) / len(trees)
+
+
+def pulls(trees: list[Node], decided: list[Any], wanted: list[float]) -> Any:
+    """Return how much each decided row moves rows like it, by solving the whole system."""
+    alike = [[likeness(trees, one, other) for other in decided] for one in decided]
+    return np.linalg.solve(np.array(alike) + 0.3 * np.eye(len(decided)), wanted)
+
+
+def leaf_number(tree: Node, row: Any, depth: int) -> int:
+    """Return which leaf of the complete tree a row ends in; a branch that ends early goes on to the left."""
+    if isinstance(tree, Leaf):
+        return 0
+    goes_right = not row[tree.column] <= tree.cut
+    below = leaf_number(tree.right if goes_right else tree.left, row, depth - 1)
+    return below + (2 ** (depth - 1) if goes_right else 0)

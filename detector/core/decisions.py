@@ -160,7 +160,7 @@ def as_labels(decisions: Iterable[Any], rows: int) -> list[int | None]:
     """
     found = list(decisions)
     if len(found) != rows:
-        raise InputError(f"There {'is' if len(found) == 1 else 'are'} {len(found)} decisions for {rows} rows.")
+        raise InputError(f"There must be one decision for each of {rows} rows; {len(found)} came.")
     return [_as_label(decision, place) for place, decision in enumerate(found)]
 
 
@@ -189,7 +189,7 @@ def as_keys(keys: Iterable[Any] | None, frame: pd.DataFrame) -> list[str]:
         return content_keys(frame)
     found = [keys] if isinstance(keys, str) else list(keys)
     if len(found) != len(frame):
-        raise InputError(f"There {'is' if len(found) == 1 else 'are'} {len(found)} keys for {len(frame)} rows.")
+        raise InputError(f"There must be one key for each of {len(frame)} rows; {len(found)} came.")
     for key in found:
         if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY:
             raise InputError(f"A key names a row with a text of 1 to {LONGEST_KEY} characters; {key!r:.60} does not.")

@@ -25,10 +25,11 @@ from functools import cached_property
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.core import kernels
 from detector.core.decisions import Decisions
-from detector.core.forest import Floats, Forest, Places
+from detector.core.forest import Encoded, Floats, Forest, Places, in_blocks
 
 #: Weight of the score, in standard deviations, against decisions of +1 and -1.
 PRIOR = 0.08
@@ -39,10 +40,12 @@ SHARPNESS = 0.5
 #: A decided row that carries a smaller share of a view's features teaches that view nothing.
 LEAST_CARRIED = 0.5
 #: The solution is this near, relative to the right side, or the last of so many steps.
-NEARNESS = 1e-9
+NEARNESS = 1e-7
 MOST_STEPS = 1_000
 #: Paths of a forest whose rows all score alike are taken to be so far apart.
 LEAST_SPREAD = 1e-3
+#: Decided rows that are calibration rows, too, are measured by what the rows of the other folds taught.
+FOLDS = 5
 #: No path of a taught forest is shorter, so that scores stay below 1.
 SHORTEST_PATH = 0.05
 
@@ -128,10 +131,31 @@ class Lesson:
         return np.minimum(found / np.sqrt(self.of_itself * itself), 1.0), found * self.pulls
 
 
+@dataclass(frozen=True, eq=False)
+class Taught:
+    """The trees of a view with other numbers at their leaves, and how these came about.
+
+    Parameters
+    ----------
+    calibrating : the trees.
+    without : for each fold, the leaves (trees, leaves) if its rows had not been decided on.
+    lesson : what was learned.
+    """
+
+    calibrating: Forest
+    without: tuple[Encoded, ...]
+    lesson: Lesson
+
+
+def folds_of(decisions: Decisions) -> NDArray[np.intp]:
+    """Return the fold (m,) that each decided row is in, by its key."""
+    return np.asarray(decisions.salts % np.uint32(FOLDS), np.intp)
+
+
 def teach(
-    calibrating: Forest, trees: int, likeness: Likeness, paths: Floats, decisions: Decisions
-) -> tuple[Forest, Lesson]:
-    """Return the trees with other numbers at their leaves, and how these came about.
+    calibrating: Forest, trees: int, likeness: Likeness, paths: Floats, decisions: Decisions, known: NDArray[np.bool_]
+) -> Taught:
+    """Return the trees with other numbers at their leaves, as decisions say.
 
     The cost is steps times (decisions times trees + nodes), and hundreds of steps at most.
 
@@ -141,6 +165,8 @@ def teach(
     likeness : by all of these.
     paths : (k,) out-of-bag path lengths of the calibration rows.
     decisions : m of them, at least 1.
+    known : (m,) which of their rows are calibration rows as well. What is said of a row moves it more than any fresh
+        row, so these are to be measured by what the others taught (cross-fitting, in ``FOLDS`` folds).
     """
     lacking = np.isnan(decisions.rows[:, calibrating.columns]).any()
     everywhere = calibrating.places(decisions.rows, decisions.salts if lacking else None)
@@ -148,40 +174,64 @@ def teach(
     spread = max(float(paths.std()), LEAST_SPREAD)
     middle = float(paths.mean())
     prior = PRIOR * (middle - calibrating.first(trees).paths_at(places)) / spread
+    wanted = 2.0 * decisions.labels - 1.0 - prior
     own = likeness.first(trees)
-    pulls = _solved(places, own, 2.0 * decisions.labels - 1.0 - prior)
-    shifts = likeness.summed(everywhere, pulls)
-    leaf = calibrating.leaf - spread / PRIOR * shifts
+
+    def shifted(others: NDArray[np.intp], pulls: Floats) -> Floats:
+        """Return the leaves when only these rows pull."""
+        return calibrating.leaf - spread / PRIOR * likeness.summed(everywhere[others], pulls)
+
+    everyone = np.arange(len(decisions))
+    pulls = _solved(places, own, wanted, np.zeros(len(decisions)))
+    leaf = shifted(everyone, pulls)
     # Every path is at least the mean of the trees' shortest; squeezing all of them alike keeps their order.
     shortest = float(leaf.min(axis=1).mean())
-    if shortest < SHORTEST_PATH:
-        leaf = middle + (leaf - middle) * ((middle - SHORTEST_PATH) / (middle - shortest))
+    squeeze = min(1.0, (middle - SHORTEST_PATH) / max(middle - shortest, LEAST_SPREAD))
+
+    def squeezed(leaf: Floats) -> Encoded:
+        return (middle + (leaf - middle) * squeeze).astype(np.float32)
+
+    folds = folds_of(decisions)
+    without: list[Encoded] = [np.empty((0, 0), np.float32)] * FOLDS
+
+    def hold_out(start: int, stop: int) -> None:
+        for fold in range(start, stop):
+            if not known[folds == fold].any():
+                continue
+            others = np.flatnonzero(folds != fold)
+            without[fold] = squeezed(shifted(others, _solved(places[others], own, wanted[others], pulls[others])))
+
+    in_blocks(hold_out, FOLDS, a_thread=2)
     lesson = Lesson(decisions.keys, tuple(decisions.labels.tolist()), places, pulls, own)
-    return replace(calibrating, leaf=leaf.astype(np.float32)), lesson
+    return Taught(replace(calibrating, leaf=squeezed(leaf)), tuple(without), lesson)
 
 
-def _solved(places: Places, likeness: Likeness, wanted: Floats) -> Floats:
+def _solved(places: Places, likeness: Likeness, wanted: Floats, start: Floats) -> Floats:
     """Return x (m,) with (K + DOUBT I) x = ``wanted``, by conjugate gradients (Hestenes and Stiefel, 1952).
 
     K times a vector is what the vector's amounts sum up to at the leaves: K itself is never made.
     """
     below = np.empty_like(likeness.rises)
     leaves = np.empty((len(below), below.shape[1] // 2 + 1))
-    product = np.empty(len(places))
+
+    def times(vector: Floats) -> Floats:
+        product = np.empty(len(places))
+        kernels.spread(places, vector, likeness.rises, below, leaves)
+        kernels.gathered(places, leaves, product)
+        return product + DOUBT * vector
+
     # Divided by what stands on the diagonal, the system is better behaved.
     diagonal = likeness.of_itself(places) + DOUBT
-    found = np.zeros(len(wanted))
-    left = wanted.copy()
+    enough = NEARNESS**2 * _product(wanted, wanted / diagonal)
+    found = start.copy()
+    left = wanted - times(found) if found.any() else wanted.copy()
     scaled = left / diagonal
     direction = scaled.copy()
     size = _product(left, scaled)
-    enough = NEARNESS**2 * size
     for _ in range(MOST_STEPS):
         if size <= enough:
             break
-        kernels.spread(places, direction, likeness.rises, below, leaves)
-        kernels.gathered(places, leaves, product)
-        product += DOUBT * direction
+        product = times(direction)
         step = size / _product(direction, product)
         found += step * direction
         left -= step * product

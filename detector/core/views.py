@@ -16,24 +16,16 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from detector.core import kernels
 from detector.core.decisions import NO_DECISIONS, Decisions
-from detector.core.feedback import LEAST_CARRIED, Lesson, Likeness, teach
+from detector.core.feedback import LEAST_CARRIED, Lesson, Likeness, folds_of, teach
 from detector.core.filling import filled
 from detector.core.forest import Encoded, Floats, Forest, in_blocks
 from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
 from detector.core.schema import Layout
+from detector.core.view_rows import calibration_of, mixed, recorded_bags, with_siblings
 
 #: Views kept; one of 10 columns and 100 trees takes about 0.5 MB.
 VIEWS_KEPT = 64
-#: Fewer calibration rows than this that recorded a signature, and all rows that did are used.
-FEW_CALIBRATION_ROWS = 512
-#: Fewer complete rows than this, and rows that recorded at least half of the young columns are used, filled.
-FEWEST_COMPLETE_ROWS = 32
-#: Bags with less than this share of the rows need no siblings: most trees leave out a calibration row.
-SMALL_BAG_SHARE = 0.2
-#: Trees grown for calibration alone, at most, for each tree of the forest; two do for a bag of 63 % of the rows.
-MOST_SIBLINGS = 3
 #: Calibration tables for rows with holes: one for each tenth of the features that is missing.
 HOLE_LEVELS = 10
 #: Calibration rows behind each of those: the share of rows above a severity of 90 is then right within 0.7 %.
@@ -62,8 +54,11 @@ class View:
     _calibration: Rows
     _calibrating: Forest
     _in_bag: NDArray[np.uint8]
+    _recorded: Encoded
     _holes: dict[int, Floats] = field(default_factory=dict)
     lesson: Lesson | None = None
+    _without: tuple[Encoded, ...] = ()
+    _fold_of: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))
 
     def taught(self, decisions: Decisions) -> View:
         """Return the view that ranks as the decisions say, calibrated anew; itself when there is nothing to learn.
@@ -77,11 +72,51 @@ class View:
             return self
         keys = tuple(decisions.keys[place] for place in usable)
         chosen = Decisions(keys, decisions.labels[usable], np.ascontiguousarray(rows[usable]))
-        trees = len(self.forest.leaf)
-        calibrating, lesson = teach(self._calibrating, trees, self._likeness, self.paths, chosen)
-        paths = np.sort(calibrating.paths_out_of_bag(self._sample.rows[self._calibration], self._in_bag))
-        forest = calibrating.first(trees)
-        return replace(self, forest=forest, paths=paths, _calibrating=calibrating, _holes={}, lesson=lesson)
+        places = self._calibration_places(chosen.rows)
+        taught = teach(self._calibrating, len(self.forest.leaf), self._likeness, self.paths, chosen, known=places >= 0)
+        fold_of = np.full(len(self._calibration), -1, np.intp)
+        fold_of[places[places >= 0]] = folds_of(chosen)[places >= 0]
+        view = replace(
+            self, forest=taught.calibrating.first(len(self.forest.leaf)), _calibrating=taught.calibrating, _holes={},
+            lesson=taught.lesson, _without=taught.without, _fold_of=fold_of,
+        )  # fmt: skip
+        view.paths = np.sort(view._out_of_bag(self._sample.rows[self._calibration], np.arange(len(fold_of))))
+        return view
+
+    def _calibration_places(self, rows: Encoded) -> NDArray[np.intp]:
+        """Return where each of the rows (m, d) is among the calibration rows, -1 for those that are not."""
+        out = np.full(len(rows), -1, np.intp)
+        used: dict[bytes, int] = {}
+        for number, key in enumerate(_contents(rows[:, self.forest.columns])):
+            # Of equal rows each stands for one of the decided ones, as long as there are any.
+            equal, nth = self._by_content.get(key, ()), used.get(key, 0)
+            if nth < len(equal):
+                out[number] = equal[nth]
+                used[key] = nth + 1
+        return out
+
+    @cached_property
+    def _by_content(self) -> dict[bytes, list[int]]:
+        found: dict[bytes, list[int]] = {}
+        for place, key in enumerate(_contents(self._recorded[self._calibration][:, self.forest.columns])):
+            found.setdefault(key, []).append(place)
+        return found
+
+    def _out_of_bag(self, rows: Encoded, chosen: NDArray[np.intp], *, holes: bool = False) -> Floats:
+        """Return the out-of-bag paths (n,) of the ``chosen`` calibration rows, of which ``rows`` may be altered.
+
+        Those that were decided on are measured by what others taught.
+        """
+        in_bag = np.ascontiguousarray(self._in_bag[:, chosen])
+        paths = self._calibrating.paths_out_of_bag(rows, in_bag, holes=holes)
+        for fold, leaf in enumerate(self._without):
+            own = np.flatnonzero(self._fold_of[chosen] == fold)
+            if len(own):
+                forest = replace(self._calibrating, leaf=leaf)
+                paths[own] = forest.paths_out_of_bag(
+                    np.ascontiguousarray(rows[own]), np.ascontiguousarray(in_bag[:, own]), holes=holes
+                )
+        return paths
 
     @cached_property
     def _likeness(self) -> Likeness:
@@ -115,18 +150,15 @@ class View:
         table = self._holes.get(level)
         if table is None:
             every = self._sample.numbers[self._calibration].astype(np.uint32)
-            chosen = np.sort(np.argsort(_mixed(every), kind="stable")[:HOLE_CALIBRATION_ROWS])
+            chosen = np.sort(np.argsort(mixed(every), kind="stable")[:HOLE_CALIBRATION_ROWS])
             rows = self._sample.rows[self._calibration[chosen]]
             features = np.array(self.signature)
-            draws = _mixed(
-                every[chosen][:, None] * np.uint32(0x9E3779B9) ^ self._layout.feature_keys[features][None, :]
-            )
+            draws = mixed(every[chosen][:, None] * np.uint32(0x9E3779B9) ^ self._layout.feature_keys[features][None, :])
             hidden = max(1, min(len(features) - 1, round(level / HOLE_LEVELS * len(features))))
             order = np.argsort(draws, axis=1)[:, :hidden]
             for place, feature in enumerate(features):
                 rows[np.ix_((order == place).any(axis=1), self._layout.columns_of(int(feature)))] = np.nan
-            in_bag = np.ascontiguousarray(self._in_bag[:, chosen])
-            table = np.sort(self._calibrating.paths_out_of_bag(rows, in_bag, holes=True))
+            table = np.sort(self._out_of_bag(rows, chosen, holes=True))
             self._holes[level] = table
         return table
 
@@ -168,18 +200,18 @@ def _severity(below: int | NDArray[np.intp], up_to: int | NDArray[np.intp], rows
 def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
     """Grow and calibrate the view of ``signature`` (feature numbers, ascending, not empty)."""
     bags, sizes = sample.bags, np.full(len(sample.bags), sample.bags.shape[1], np.int32)
-    calibration = sample.calibration
+    calibration, recorded_rows = sample.calibration, sample.rows
     choices = layout.choices(signature, sample.weights)
     firsts = np.array([layout.columns_of(feature)[0] for feature in signature])
     if sample.gaps[firsts].any():
         recorded: NDArray[np.bool_] = np.asarray(~np.isnan(sample.rows[:, firsts]).any(axis=1))
-        calibration = _calibration(sample, firsts, recorded)
+        calibration = calibration_of(sample, firsts, recorded)
         if LARGEST_BAG_SHARE * recorded.sum() < sample.bags.shape[1]:
             sample = replace(sample, rows=filled(sample, layout, signature))
         else:
-            bags, sizes = _recorded_bags(sample, recorded)
+            bags, sizes = recorded_bags(sample, recorded)
     trees = len(bags)
-    bags, sizes = _with_siblings(sample, bags, sizes)
+    bags, sizes = with_siblings(sample, bags, sizes)
     calibrating = Forest.grow(sample.rows, bags, sizes, choices, np.resize(sample.seeds, len(bags)))
     in_bag = sample.membership(bags, sizes, calibration)
     left_out = in_bag[:trees] == 0
@@ -189,82 +221,12 @@ def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
         left_out |= sibling == 0
     paths = np.sort(calibrating.paths_out_of_bag(sample.rows[calibration], in_bag))
     forest = calibrating.first(trees)
-    return View(signature, forest, paths, sample, layout, calibration, calibrating, in_bag)
+    return View(signature, forest, paths, sample, layout, calibration, calibrating, in_bag, recorded_rows)
 
 
-def _with_siblings(sample: Sample, bags: Rows, sizes: NDArray[np.int32]) -> tuple[Rows, NDArray[np.int32]]:
-    """Return the bags, and behind them others in the same order that leave out the rows that these hold.
-
-    Where bags are a large part of the rows, as in small tables, a calibration row is left out by 37 trees of 100. Their
-    mean scatters more than that of all trees, so that fresh rows would reach high severities more rarely than they
-    should. What the trees that hold a row would have said without it, their siblings say: trees of the same seeds,
-    whose choices are nearly the same.
-
-    A row is the likelier to be drawn the more bags hold it, so that what has faded stays faint (sequential Poisson
-    sampling: E. Ohlsson, Journal of Official Statistics 14, 1998).
-    """
-    used = bags[np.arange(bags.shape[1]) < sizes[:, None]]
-    counts = np.bincount(used, minlength=len(sample.rows))
-    pool = np.flatnonzero(counts).astype(np.int32)
-    weights = counts[pool]
-    size = int(sizes.max())
-    share = size / len(pool)
-    if not SMALL_BAG_SHARE < share < 1.0:
-        return bags, sizes
-    rounds = min(MOST_SIBLINGS, int(np.ceil(1.0 / (1.0 - share))) - 1)
-    numbers = sample.numbers[pool].astype(np.uint32)
-    held = sample.membership(bags, sizes, pool) == 1
-    found = [bags]
-    for number in range(1, rounds + 1):
-        seeds = _mixed(sample.seeds ^ np.uint32(number))
-        draws = _mixed(numbers[None, :] ^ seeds[:, None])
-        # The rows that no sibling has left out yet come last, and are left out.
-        keys = draws / weights + held * 2.0**32
-        sibling = np.zeros_like(bags)
-        sibling[:, :size] = pool[np.sort(np.argpartition(keys, size, axis=1)[:, :size], axis=1)]
-        held &= sample.membership(sibling, sizes, pool) == 1
-        found.append(sibling)
-    return np.concatenate(found), np.tile(sizes, len(found))
-
-
-def _calibration(sample: Sample, firsts: NDArray[np.int64], recorded: NDArray[np.bool_]) -> Rows:
-    """Return the calibration rows that recorded the signature; all rows that did, or came near to it, when few did."""
-    found = sample.calibration[recorded[sample.calibration]]
-    if len(found) >= FEW_CALIBRATION_ROWS:
-        return found
-    if recorded.sum() < FEWEST_COMPLETE_ROWS:
-        carried = (~np.isnan(sample.rows[:, firsts])).sum(axis=1)
-        recorded = 2 * (carried - carried.min()) >= carried.max() - carried.min()
-    return np.flatnonzero(recorded).astype(np.int32)
-
-
-def _recorded_bags(sample: Sample, recorded: NDArray[np.bool_]) -> tuple[Rows, NDArray[np.int32]]:
-    """Return each bag's rows that recorded the signature, topped up from all rows that did when they are few.
-
-    The rows that fill up are those with the least hash of (tree seed, row number): the same ones whenever they can be.
-    """
-    pool = np.flatnonzero(recorded).astype(np.int32)
-    full = sample.bags.shape[1]
-    target = max(2, min(full, int(np.ceil(LARGEST_BAG_SHARE * len(pool)))))
-    bags = np.zeros((len(sample.bags), full), np.int32)
-    sizes = np.empty(len(sample.bags), np.int32)
-    numbers = sample.numbers[pool].astype(np.uint32)
-    for t, bag in enumerate(sample.bags):
-        own = bag[recorded[bag]]
-        if len(own) > target:
-            own = own[
-                np.argsort(_mixed(sample.numbers[own].astype(np.uint32) ^ sample.seeds[t]), kind="stable")[:target]
-            ]
-        elif len(own) < target // 2:
-            order = pool[np.argsort(_mixed(numbers ^ sample.seeds[t]), kind="stable")]
-            own = np.concatenate([own, order[~np.isin(order, own)][: target - len(own)]])
-        bags[t, : len(own)] = own
-        sizes[t] = len(own)
-    return bags, sizes
-
-
-def _mixed(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    return np.asarray(kernels.mixed(values.ravel()), np.uint32).reshape(values.shape)
+def _contents(rows: Encoded) -> list[bytes]:
+    """Return what each row holds, as something to look it up by."""
+    return [row.tobytes() for row in rows]
 
 
 class Views:

@@ -214,3 +214,50 @@ def test_the_content_comes_back_as_it_was() -> None:
     assert read.schema_ == a_model().schema_
     assert read.feature_stats == a_model().feature_stats
     assert read.get_params() == a_model().get_params()
+
+
+def with_decisions() -> dict[str, Any]:
+    """Return the content of a model with three decisions."""
+    rows = tables.payments(3, seed=4)
+    return archive.from_bytes(a_model().taught(rows, [1, 0, 1], keys=["a", "b", "c"]).to_bytes())
+
+
+def test_decisions_are_read_back() -> None:
+    assert load(with_decisions()).decided.keys == ("a", "b", "c")
+    assert load(content()).decided.keys == ()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"keys": ["b", "a", "c"]}, "not in order"),
+        ({"keys": ["a", "a", "c"]}, "not in order"),
+        ({"keys": []}, "not in order"),
+        ({"keys": ["a", "b", ""]}, "no keys"),
+        ({"keys": ["a", "b", "c" * 300]}, "no keys"),
+        ({"keys": ["a", "b", 3]}, "no keys"),
+        ({"keys": "abc"}, "no keys"),
+        ({"keys": ["a", "b"]}, "labels is not a list of at most 2"),
+        ({"labels": np.array([1, 0], np.uint8)}, "not one for each key"),
+        ({"labels": np.array([1, 0, 2], np.uint8)}, "not one for each key"),
+        ({"labels": np.array([1.0, 0.0, 1.0])}, "labels is not a list"),
+        ({"rows": np.zeros((3, 1), np.float32)}, "do not fit the schema"),
+        ({"rows": [[1.0]]}, "do not fit the schema"),
+        ({"more": 1}, "must hold exactly the fields"),
+    ],
+)
+def test_damaged_decisions_are_refused(changed: dict[str, Any], said: str) -> None:
+    whole = with_decisions()
+    whole["decisions"] |= changed
+    with pytest.raises(ModelFileError, match=said):
+        load(whole)
+
+
+@pytest.mark.parametrize("value", [np.inf, 1e35, -1e35])
+def test_decided_rows_out_of_range_are_refused(value: float) -> None:
+    whole = with_decisions()
+    rows = whole["decisions"]["rows"].copy()
+    rows[0, 0] = value
+    whole["decisions"]["rows"] = rows
+    with pytest.raises(ModelFileError, match="the decisions hold a number that is out of range"):
+        load(whole)
