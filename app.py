@@ -19,6 +19,7 @@ page = st.navigation(
         "Detector": [
             st.Page("pages/detector/train.py", title="Train", icon=":material/model_training:"),
             st.Page("pages/detector/update.py", title="Update", icon=":material/sync:"),
+            st.Page("pages/detector/explain.py", title="Explain", icon=":material/troubleshoot:"),
             st.Page("pages/detector/drift_demo.py", title="Drift demo", icon=":material/play_circle:"),
         ],
         "System": [st.Page("pages/system/api.py", title="API", icon=":material/api:")],
