@@ -154,7 +154,7 @@ def run_reasons(
             break
         progress(done, run.rows, f"Finding reasons in {run.name}")
         here = chosen[told : np.searchsorted(chosen, done + len(batch), side="right")]
-        frame = detector.beside(_own(batch, names), report)
+        frame = detector.beside(own_columns(batch, names), report)
         found = detector.explain(frame, after=report, only=(here - done - 1).astype(np.intp), in_words=False)
         report = found.report if report is None else report.merged(found.report)
         done += len(batch)
@@ -176,7 +176,7 @@ def run_rows_in_context(ws: Workspace, run_id: int, rows: Sequence[int]) -> RunR
     if missing:
         raise NotFoundError(f"Run {run_id} has no row {missing[0]}.", run=run_id, row=missing[0])
     asked = found[found.index.isin(list(rows))]
-    own = _own(found, names)
+    own = own_columns(found, names)
     context = own.iloc[:CONTEXT_ROWS]
     size = ws.settings.batch_rows
     alike = _alike(ws.detector(run.version), path, names, context, own.loc[asked.index], size)
@@ -288,6 +288,6 @@ def _strongest(rows: NDArray[np.int64], explanation: Explanation) -> ReasonsBatc
     return ReasonsBatch(rows, names, contributions)
 
 
-def _own(frame: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
+def own_columns(frame: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
     """Return a run's rows with the columns of the file alone, under its names for them."""
     return frame[list(names)].rename(columns=names)

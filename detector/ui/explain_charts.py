@@ -2,20 +2,38 @@
 
 ``signed_bars(parts, *, others=())`` draws one row: ``parts`` are (name, value shown, contribution), strongest first,
 contributions in log2 of the anomaly score, positive for more anomalous. ``others`` is the row before a change.
+``value_shown(value)`` puts a value of a row into words for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import plotly.graph_objects as go
 
-from detector.ui.theme import CALM, FLAGGED, PEER, calm_layout
+from detector.service.importance import ColumnImportance, Dependence, Group, Swarm
+from detector.ui.numbers import count, moment, number
+from detector.ui.theme import CALM, CHANGED, FLAGGED, PEER, calm_layout
 
 #: Bars of a row drawn at most; what is left is one bar more.
 MOST_BARS = 10
 _MORE, _LESS = "makes it more unusual", "makes it less unusual"
 _LONGEST = 34
+_AXIS = "← less unusual      contribution      more unusual →"
+#: From this ratio of the largest to the middle value on, numbers are drawn on a logarithmic axis.
+_WIDE = 50.0
+
+
+def value_shown(value: object) -> str:
+    """Return a value of a row as people read it."""
+    if value is None:
+        return "no value"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(float(value))
+    return moment(value) if isinstance(value, datetime) else str(value)
 
 
 def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tuple[str, str, float]] = ()) -> go.Figure:
@@ -73,7 +91,7 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
         height=90 + 30 * max(len(names), 1),
         legend=bool(before),
         xaxis={
-            "title": "← less unusual      contribution      more unusual →",
+            "title": _AXIS,
             "range": [-1.3 * reach, 1.3 * reach],
             "nticks": 7,
             "zeroline": False,
@@ -85,3 +103,145 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
 def _label(name: str, value: str) -> str:
     text = f"{name} = {value}" if value else name
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def importance_bars(columns: Sequence[ColumnImportance], *, most: int = 15) -> go.Figure:
+    """Draw how much each column moves the scores of a sample, beside how much it sets the model's own rows apart."""
+    shown = list(columns)[:most]
+    names = [_label(item.feature, "") for item in shown]
+    figure = go.Figure(
+        go.Bar(
+            name="In these rows",
+            x=[item.share for item in shown],
+            y=names,
+            orientation="h",
+            width=0.6 if len(names) > 2 else 0.3,
+            marker={"color": CALM, "line_width": 0},
+            customdata=[(item.feature, item.mean_size) for item in shown],
+            hovertemplate="%{customdata[0]}<br>%{x:.1%} of all contributions"
+            "<br>mean size %{customdata[1]:.4f}<extra></extra>",
+        )
+    )
+    figure.add_scatter(
+        name="In training",
+        x=[item.model_share for item in shown],
+        y=names,
+        mode="markers",
+        marker={"symbol": "diamond-open", "size": 9, "color": CHANGED, "line_width": 2},
+        hovertemplate="In training: %{x:.1%}<extra></extra>",
+    )
+    return calm_layout(
+        figure,
+        height=90 + 26 * max(len(names), 1),
+        legend=True,
+        xaxis={"title": "Share of what moves scores", "tickformat": ".0%", "rangemode": "tozero", "nticks": 6},
+        yaxis={"autorange": "reversed", "title": None, "type": "category", "showgrid": False},
+    )
+
+
+def beeswarm(swarms: Sequence[Swarm]) -> go.Figure:
+    """Draw each row's contribution of the most important columns, a point a row; a point carries its row's number.
+
+    Low, middle and high values differ by the mark as well as by the colour.
+    """
+    figure = go.Figure()
+    marks = (
+        ("Low value", "triangle-down", CALM),
+        ("Middle", "circle-open", PEER),
+        ("High value", "triangle-up", FLAGGED),
+        ("Without order", "x-thin-open", CHANGED),
+    )
+    for kind, (name, symbol, colour) in enumerate(marks):
+        points = [
+            (swarm.contributions[i], place - swarm.offsets[i], swarm.rows[i], swarm.feature, swarm.shown[i])
+            for place, swarm in enumerate(swarms)
+            for i, rank in enumerate(swarm.ranks)
+            if kind == (3 if rank is None else min(int(rank * 3.0), 2))
+        ]
+        if not points:
+            continue
+        figure.add_scatter(
+            name=name,
+            x=[point[0] for point in points],
+            y=[point[1] for point in points],
+            mode="markers",
+            marker={
+                "symbol": symbol,
+                "size": 7,
+                "color": colour,
+                "opacity": 0.8,
+                "line": {"width": 1, "color": colour},
+            },
+            customdata=[point[2:] for point in points],
+            hovertemplate="Row %{customdata[0]:,}<br>%{customdata[1]}: %{customdata[2]}<br>%{x:+.4f}<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": PEER, "width": 1})
+    return calm_layout(
+        figure,
+        height=110 + 46 * max(len(swarms), 1),
+        legend=True,
+        xaxis={"title": _AXIS, "nticks": 7, "zeroline": False},
+        yaxis={
+            "tickmode": "array",
+            "tickvals": list(range(len(swarms))),
+            "ticktext": [_label(swarm.feature, "") for swarm in swarms],
+            "range": [len(swarms) - 0.5, -0.5],
+            "title": None,
+            "showgrid": False,
+            "zeroline": False,
+        },
+    )
+
+
+def dependence_points(found: Dependence) -> go.Figure:
+    """Draw a column's contribution against its value, a point a row; a point carries its row's number."""
+    figure = go.Figure(
+        go.Scatter(
+            x=list(found.values),
+            y=list(found.contributions),
+            mode="markers",
+            marker={"size": 6, "color": CALM, "opacity": 0.6, "line_width": 0},
+            customdata=[(row,) for row in found.rows],
+            hovertemplate=f"Row %{{customdata[0]:,}}<br>{found.feature}: %{{x:,.4~g}}<br>%{{y:+.4f}}<extra></extra>",
+        )
+    )
+    figure.add_hline(y=0, line={"color": PEER, "width": 1})
+    ordered = sorted(found.values)
+    wide = bool(ordered) and ordered[0] > 0.0 and ordered[-1] > _WIDE * ordered[len(ordered) // 2]
+    return calm_layout(
+        figure,
+        height=320,
+        xaxis={"title": found.feature, "type": "log" if wide else "linear", "nticks": 7, "zeroline": False},
+        yaxis={"title": "Contribution", "nticks": 6, "zeroline": False},
+    )
+
+
+def dependence_groups(title: str, groups: Sequence[Group]) -> go.Figure:
+    """Draw what rows with the same value get: the mean, and the middle four fifths as a line."""
+    figure = go.Figure(
+        go.Scatter(
+            x=[_label(group.name, "") for group in groups],
+            y=[group.mean for group in groups],
+            mode="markers",
+            marker={"size": 11, "color": CALM, "line_width": 0},
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [max(0.0, group.high - group.mean) for group in groups],
+                "arrayminus": [max(0.0, group.mean - group.low) for group in groups],
+                "color": PEER,
+                "thickness": 2,
+                "width": 5,
+            },
+            customdata=[(group.name, count(group.rows), group.low, group.high) for group in groups],
+            hovertemplate="%{customdata[0]}: %{customdata[1]} rows<br>mean %{y:+.4f}"
+            "<br>four fifths from %{customdata[2]:+.4f} to %{customdata[3]:+.4f}<extra></extra>",
+        )
+    )
+    figure.add_hline(y=0, line={"color": PEER, "width": 1})
+    return calm_layout(
+        figure,
+        height=320,
+        xaxis={"title": title, "type": "category", "showgrid": False},
+        yaxis={"title": "Contribution", "nticks": 6, "zeroline": False},
+    )
