@@ -20,6 +20,7 @@ page = st.navigation(
             st.Page("pages/detector/train.py", title="Train", icon=":material/model_training:"),
             st.Page("pages/detector/update.py", title="Update", icon=":material/sync:"),
             st.Page("pages/detector/cutoff.py", title="Cutoff", icon=":material/tune:"),
+            st.Page("pages/detector/models.py", title="Models", icon=":material/deployed_code:"),
             st.Page("pages/detector/drift_demo.py", title="Drift demo", icon=":material/play_circle:"),
         ],
         "System": [st.Page("pages/system/api.py", title="API", icon=":material/api:")],

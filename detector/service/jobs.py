@@ -8,6 +8,7 @@ kind                arguments                                           result o
 ``score``           ``upload_id``                                       ``run_id``, ``rows``, ``flagged``
 ``preview_update``  ``upload_id``                                       ``token``
 ``sample``          none                                                ``version``, ``run_id``
+``compare_versions``  ``run_id``, ``champion``, ``challenger``          a ``Versus`` as a dict
 ==================  ==================================================  ====================================
 """
 
@@ -21,13 +22,13 @@ from typing import Any, Literal, get_args
 from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
-from detector.service import demo, scoring, training, updating
+from detector.service import demo, scoring, training, updating, versus
 from detector.service.background import SILENCE
 from detector.service.progress import Progress
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
-JobKind = Literal["train", "score", "preview_update", "sample"]
+JobKind = Literal["train", "score", "preview_update", "sample", "compare_versions"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 
@@ -143,16 +144,23 @@ def _sample(ws: Workspace, _: Mapping[str, Any], actor: str, progress: Progress)
     return {"version": run.version, "run_id": run.id}
 
 
+def _compare(ws: Workspace, arguments: Mapping[str, Any], _: str, progress: Progress) -> Mapping[str, Any]:
+    sides = (arguments["champion"], arguments["challenger"])
+    return versus.compare_versions(ws, arguments["run_id"], *sides, progress=progress).to_dict()
+
+
 _WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping[str, Any]]] = {
     "train": _train,
     "score": _score,
     "preview_update": _preview,
     "sample": _sample,
+    versus.COMPARE: _compare,
 }
 _REQUIRED: dict[str, set[str]] = {
     "train": {"upload_id"},
     "score": {"upload_id"},
     "preview_update": {"upload_id"},
     "sample": set(),
+    versus.COMPARE: {"run_id", "champion", "challenger"},
 }
 _OPTIONAL: dict[str, set[str]] = {"train": {"parameters", "roles"}}

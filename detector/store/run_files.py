@@ -49,6 +49,18 @@ def own_names(columns: Sequence[str]) -> dict[str, str]:
     return names
 
 
+def file_names(columns: Sequence[str]) -> dict[str, str]:
+    """Return, for columns as a run keeps them, what they were called in the file; see :func:`own_names`."""
+    taken, ending = {*SCORED_COLUMNS, ROW}, " (file)"
+    names = {}
+    for kept in columns:
+        name = kept
+        while name.endswith(ending):
+            name = name.removesuffix(ending)
+        names[kept] = name if name.casefold() in taken else kept
+    return names
+
+
 class RunWriter:
     """Writes one run. The file appears under its name when :meth:`finish` is called; leaving without it leaves nothing.
 

@@ -23,12 +23,14 @@ _NAMES = {
     "score": "Scoring",
     "preview_update": "Preparing the preview",
     "sample": "Loading the sample data",
+    "compare_versions": "Comparing two versions",
 }
 _FAILED = {
     "train": "Training failed",
     "score": "Scoring failed",
     "preview_update": "The preview failed",
     "sample": "The sample data could not be loaded",
+    "compare_versions": "The comparison failed",
 }
 
 
