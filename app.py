@@ -22,6 +22,7 @@ page = st.navigation(
             st.Page("pages/detector/schema_drift.py", title="Schema and drift", icon=":material/difference:"),
             st.Page("pages/detector/cutoff.py", title="Cutoff", icon=":material/tune:"),
             st.Page("pages/detector/explain.py", title="Explain", icon=":material/troubleshoot:"),
+            st.Page("pages/detector/models.py", title="Models", icon=":material/deployed_code:"),
             st.Page("pages/detector/drift_demo.py", title="Drift demo", icon=":material/play_circle:"),
         ],
         "System": [st.Page("pages/system/api.py", title="API", icon=":material/api:")],

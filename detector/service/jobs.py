@@ -10,6 +10,7 @@ kind                arguments                                           result o
 ``sample``          none                                                ``version``, ``run_id``
 ``queue``           ``run_id``, ``rows``                                ``run_id``, ``rows``
 ``drift``           ``run_id``                                          ``run_id``
+``compare_versions``  ``run_id``, ``champion``, ``challenger``          a ``Versus`` as a dict
 ==================  ==================================================  ====================================
 """
 
@@ -23,13 +24,13 @@ from typing import Any, Literal, get_args
 from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
-from detector.service import demo, drifting, queueing, scoring, training, updating
+from detector.service import demo, drifting, queueing, scoring, training, updating, versus
 from detector.service.background import SILENCE
 from detector.service.progress import Progress
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
-JobKind = Literal["train", "score", "preview_update", "sample", "queue", "drift"]
+JobKind = Literal["train", "score", "preview_update", "sample", "queue", "drift", "compare_versions"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 
@@ -154,6 +155,11 @@ def _drift(ws: Workspace, arguments: Mapping[str, Any], _: str, progress: Progre
     return {"run_id": drifting.measure_run(ws, int(arguments["run_id"]), progress=progress).run}
 
 
+def _compare(ws: Workspace, arguments: Mapping[str, Any], _: str, progress: Progress) -> Mapping[str, Any]:
+    sides = (arguments["champion"], arguments["challenger"])
+    return versus.compare_versions(ws, arguments["run_id"], *sides, progress=progress).to_dict()
+
+
 _WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping[str, Any]]] = {
     "train": _train,
     "score": _score,
@@ -161,6 +167,7 @@ _WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping
     "sample": _sample,
     "queue": _queue,
     "drift": _drift,
+    versus.COMPARE: _compare,
 }
 _REQUIRED: dict[str, set[str]] = {
     "train": {"upload_id"},
@@ -169,5 +176,6 @@ _REQUIRED: dict[str, set[str]] = {
     "sample": set(),
     "queue": {"run_id", "rows"},
     "drift": {"run_id"},
+    versus.COMPARE: {"run_id", "champion", "challenger"},
 }
 _OPTIONAL: dict[str, set[str]] = {"train": {"parameters", "roles"}}

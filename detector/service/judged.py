@@ -145,6 +145,11 @@ def judged_with(
 ) -> tuple[Judged, pd.DataFrame]:
     """Return the decided rows, and their values in ``columns``, row for row; see :func:`judged`."""
     clear = [one for one in decided if one.outcome in ("fraud", "legitimate")]
+    if not clear:
+        nothing = np.empty(0)
+        return Judged(nothing.astype(int), nothing, nothing.astype(bool), nothing, len(decided)), pd.DataFrame(
+            {name: [] for name in columns}
+        )
     path = run_path(ws, run.id)
     frame = run_columns.rows_at(path, [one.row for one in clear], ["severity", *columns])
     there = [one for one in clear if one.row in frame.index]

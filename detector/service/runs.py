@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from detector.files import ScoredWriter
 from detector.service.histogram import Histogram
 from detector.service.tally import ScoredTally
 from detector.service.workspace import Champion, Workspace
-from detector.store import audit, run_files, tables
+from detector.store import audit, run_columns, run_files, tables
 
 #: Most rows that a page of a run holds.
 PAGE_ROWS = 200
@@ -97,6 +97,22 @@ def run_rows(
         raise InputError(f"Rows are ordered by severity or by row, not by {order!r}.")
     path = run_path(ws, run_id)
     return run_files.read_page(path, offset=offset, limit=limit, flagged_only=flagged_only, order=order)
+
+
+def chosen_rows(ws: Workspace, run_id: int, rows: Sequence[int]) -> pd.DataFrame:
+    """Return the file's own columns of chosen rows (counted from 1), at most 200, in the order asked.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such run or row, or the run's rows are gone from the disk.
+    """
+    run = get_run(ws, run_id)
+    wanted = list(rows)[:PAGE_ROWS]
+    found = run_columns.rows_at(run_path(ws, run_id), wanted, run.columns)
+    if missing := sorted(set(wanted) - set(found.index)):
+        raise NotFoundError(f"Run {run_id} has no row {missing[0]}.", run=run_id, row=missing[0])
+    return found.loc[wanted]
 
 
 def export_run(ws: Workspace, run_id: int, format: Literal["csv", "parquet"] = "csv") -> Path:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
 
 from detector.durable import write_durably
 from detector.errors import ConflictError, ModelFileError, NotFoundError
@@ -162,6 +162,29 @@ class Registry:
             _row(connection, version)
             _require_revision(connection, name, expected_revision)
             return _move(connection, name, version, actor, reason)
+
+    def drop_alias(self, name: str, *, expected_revision: int | None, actor: str, reason: str = "") -> None:
+        """Let an alias point nowhere; one that was never set stays so.
+
+        Raises
+        ------
+        ConflictError
+            When the alias has another revision than ``expected_revision`` by now (``None`` drops it from anywhere).
+        """
+        with self.database.write() as connection:
+            _require_revision(connection, name, expected_revision)
+            before = find_alias(connection, name)
+            if before is None:
+                return
+            connection.execute(delete(tables.aliases).where(tables.aliases.c.name == name))
+            audit.record(
+                connection,
+                actor=actor,
+                action=f"{name} dropped",
+                subject=f"version {before.version}",
+                revision=before.revision,
+                reason=reason,
+            )
 
 
 def find_alias(connection: Connection, name: str) -> Alias | None:

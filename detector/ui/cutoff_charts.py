@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log10
 
 import plotly.graph_objects as go
 
@@ -25,8 +26,9 @@ def cutoff_histogram(
         )
     figure.update_xaxes(tickvals=None, nticks=6, range=[edges[0], edges[-1] + (edges[-1] - edges[0]) * 0.01])
     if logarithmic:
-        # One row is 0 on this axis, so the axis begins below it: a bin with one row must show.
-        figure.update_yaxes(type="log", rangemode="normal", dtick=1, tickformat="~s", nticks=None)
+        # A single row is 0 on this axis, so the axis begins below that: a bin with one row must show.
+        highest = log10(max([*counts, 10]) * 6)
+        figure.update_yaxes(type="log", range=[-0.3, highest], dtick=1, tickformat="~s", nticks=None)
     return figure
 
 
@@ -56,7 +58,7 @@ def caught_curves(points: Sequence[CurvePoint], *, now: float, then: float) -> g
             x=xs,
             y=[share.value for _, share in known],
             mode="lines",
-            line={"color": colour, "dash": dash, "width": 2},
+            line={"color": colour, "dash": dash, "width": 2, "shape": "hv"},
             customdata=[
                 (f"{share.hits:,} of {share.of:,}", f"{percent(low)} to {percent(high)}")
                 for (_, share), (low, high) in zip(known, bounds, strict=True)
@@ -73,23 +75,30 @@ def caught_curves(points: Sequence[CurvePoint], *, now: float, then: float) -> g
             x=[cutoff for cutoff, _ in money],
             y=[share for _, share in money],
             mode="lines",
-            line={"color": FLAGGED, "dash": "dot", "width": 2},
+            line={"color": FLAGGED, "dash": "dot", "width": 2, "shape": "hv"},
             hovertemplate="Cutoff %{x:.1f}<br>Money caught %{y:.1%}<extra></extra>",
         )
     lines_at = [(then, "Cutoff" if now == then else "Tried", FLAGGED, 1.0)]
-    lines_at += [(now, "Now", PEER, 0.9)] if now != then else []
+    lines_at += [(now, "Now", PEER, 0.92)] if now != then else []
     for at, name, colour, height in lines_at:
         figure.add_vline(x=at, line={"color": colour, "width": 2, "dash": "dot"})
         figure.add_annotation(
-            x=at, y=height, yref="paper", text=f"{name} {severity(at)}", showarrow=False, xanchor="right"
+            x=at,
+            y=height,
+            yref="paper",
+            text=f"{name} {severity(at)}",
+            showarrow=False,
+            xanchor="right",
+            yanchor="bottom",
         )
-    lowest = min([*(cutoff for cutoff in cutoffs[1:]), now, then], default=0.0)
+    # A few rows decided far below would push all else to the right edge.
+    lowest = min(now, then, cutoffs[len(cutoffs) // 10] if cutoffs else now)
     return calm_layout(
         figure,
         height=HEIGHT + 40,
         legend=True,
-        xaxis={"title": "Cutoff", "range": [max(0.0, lowest - 2), 100.5], "nticks": 6},
-        yaxis={"title": "Of decided rows", "tickformat": ".0%", "range": [0, 1.05], "nticks": 6},
+        xaxis={"title": "Cutoff", "range": [max(0.0, lowest - 0.15 * (100 - lowest)), 100.3], "nticks": 6},
+        yaxis={"title": "Of decided rows", "tickformat": ".0%", "range": [0, 1.08], "nticks": 6},
     )
 
 

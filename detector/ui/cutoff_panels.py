@@ -14,8 +14,8 @@ from detector.service.runs import Run
 from detector.service.workspace import Workspace
 from detector.ui.cutoff_charts import caught_curves, cutoff_histogram
 from detector.ui.frame import actor
-from detector.ui.numbers import NONE, count, moment, number, percent, plural, severity
-from detector.ui.states import error_panel, escaped
+from detector.ui.numbers import NONE, count, exact_cutoff, number, percent, plural
+from detector.ui.states import error_panel
 from detector.ui.theme import CONFIG
 
 _FIELDS = ("cutoff_value", "cutoff_share", "cutoff_cases")
@@ -98,10 +98,10 @@ def apply_panel(ws: Workspace, now: float, plan: Plan) -> None:
         return
     with st.container(border=True), st.form("cutoff_apply_form", border=False, clear_on_submit=True):
         if plan.cutoff == now:
-            st.markdown(f"The cutoff {_exact(now)} was set by a person, in place of what the model implies.")
+            st.markdown(f"The cutoff {exact_cutoff(now)} was set by a person, in place of what the model implies.")
         else:
             st.markdown(
-                f"Tried, not saved: cutoff **{_exact(plan.cutoff)}** instead of {_exact(now)}. "
+                f"Tried, not saved: cutoff **{exact_cutoff(plan.cutoff)}** instead of {exact_cutoff(now)}. "
                 "No model is trained. Files scored from then on are flagged by it; earlier runs keep their flags."
             )
         st.text_input("Reason", key="cutoff_reason", max_chars=500, placeholder="Kept in the log")
@@ -160,7 +160,7 @@ def caught_panel(spread: Spread, judged: Judged, now: float, plan: Plan) -> None
     st.info(
         f"Measured only on the {plural(len(judged), 'row')} of this file that people decided as fraud or legitimate. "
         f"Below the cutoff {count(below.hits)} of {count(below.of)} rows were reviewed: frauds that nobody looked at "
-        "are not counted, so recall and money caught are likely lower than shown.",
+        "are not counted, so true recall and money caught are likely lower.",
         icon=":material/visibility_off:",
     )
     st.plotly_chart(
@@ -210,27 +210,6 @@ def segments_panel(ws: Workspace, run: Run, decided: tuple[Decided, ...], now: f
     )
     if "Precision" in table:
         st.caption("Precision: frauds of the decided rows above the cutoff, with their counts.")
-
-
-def history_panel(ws: Workspace) -> None:
-    """Show who moved the cutoff, when and why."""
-    st.subheader("Changes of the cutoff", anchor=False)
-    changes = cutoffs.cutoff_history(ws)
-    if not changes:
-        st.caption("Nobody has moved it; it is what the model's share to flag implies.")
-        return
-    st.table(
-        {
-            "When": [moment(change.at) for change in changes],
-            "Who": [escaped(change.actor) for change in changes],
-            "From": [NONE if change.before is None else _exact(change.before) for change in changes],
-            "To": ["the model's own" if change.cutoff is None else _exact(change.cutoff) for change in changes],
-            "Reason": [escaped(change.reason) or NONE for change in changes],
-        },
-        border="horizontal",
-        hide_index=True,
-        height="content" if len(changes) <= 8 else 320,
-    )
 
 
 def _fields(spread: Spread) -> tuple[str, ...]:
@@ -299,7 +278,3 @@ def _interval(bounds: tuple[float, float] | None) -> str:
 
 def _counted(share: CountedShare) -> str:
     return NONE if not share.of else f"{percent(share.value)} ({count(share.hits)} of {count(share.of)})"
-
-
-def _exact(cutoff: float) -> str:
-    return severity(cutoff) if round(cutoff, 1) == cutoff else f"{cutoff:.6g}"

@@ -48,6 +48,11 @@ def severity(value: float | None) -> str:
     return NONE if value is None or math.isnan(value) else f"{value:.1f}"
 
 
+def exact_cutoff(value: float) -> str:
+    """Return a cutoff as it is: one decimal where that is all of it, else up to six digits."""
+    return severity(value) if round(value, 1) == value else f"{value:.6g}"
+
+
 def age(moment: datetime | None, now: datetime | None = None) -> str:
     """Return how long ago ``moment`` was, in the largest unit that says enough.
 

@@ -25,6 +25,7 @@ _NAMES = {
     "sample": "Loading the sample data",
     "queue": "Filling the queue",
     "drift": "Comparing the columns",
+    "compare_versions": "Comparing two versions",
 }
 _FAILED = {
     "train": "Training failed",
@@ -33,6 +34,7 @@ _FAILED = {
     "sample": "The sample data could not be loaded",
     "queue": "The queue could not be filled",
     "drift": "The comparison failed",
+    "compare_versions": "The comparison failed",
 }
 
 

@@ -3,12 +3,12 @@
 import streamlit as st
 
 from detector.service import cutoffs, judged, runs
+from detector.ui.cutoff_history import history_panel
 from detector.ui.cutoff_panels import (
     apply_panel,
     capacity_line,
     caught_panel,
     histogram_panel,
-    history_panel,
     segments_panel,
     tied_fields,
 )

@@ -1,0 +1,128 @@
+import pytest
+
+from detector.service import challenging, runs
+from tests.decisions import decide
+from tests.pages.saying import labels, press, said
+
+
+@pytest.fixture
+def page(app, trained, files):
+    """The page with two trained versions; the second is champion."""
+    from detector.service import uploads
+    from detector.service.training import train_file
+
+    train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
+    return app.run().switch_page("pages/detector/models.py").run()
+
+
+@pytest.fixture
+def challenged(page):
+    page.selectbox(key="models_version").set_value(1).run()
+    return press(page, "Make challenger")
+
+
+def test_without_a_model_it_says_what_is_needed(app):
+    at = app.run().switch_page("pages/detector/models.py").run()
+    assert "There is no model yet" in said(at)
+    assert "Load the sample data" in labels(at)
+
+
+def test_versions_are_listed_with_what_they_are_and_learned(page):
+    table = page.dataframe[0].value
+    assert table["Version"].tolist() == ["2", "1"]
+    assert table["Now"].tolist() == ["Champion", ""]
+    assert table["Rows learned"].tolist() == ["400", "400"]
+    text = said(page)
+    assert "This version is the champion" in text
+    assert "400 rows of week2.csv" in text
+    assert "held out" in text
+    assert "Version 2, trained" in text
+
+
+def test_an_update_shows_from_what_it_came(app, trained, files):
+    from detector.service import uploads
+    from detector.service.updating import accept_update, preview_update
+
+    week = uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test")
+    accept_update(trained, preview_update(trained, week.id).token, actor="test")
+    text = said(app.run().switch_page("pages/detector/models.py").run())
+    assert "400 new rows of week2.csv, on top of version 1" in text
+    assert "New columns: device_score" in text
+    assert "1. Version 1, trained" in text
+    assert "2. Version 2, updated" in text
+
+
+def test_going_back_needs_a_reason(page, ws):
+    page.selectbox(key="models_version").set_value(1).run()
+    press(page, "Roll back to version 1")
+    assert "Say why the champion changes" in said(page)
+    assert ws.current_champion().version == 2
+    page.text_input(key="models_reason").set_value("Too many alarms")
+    press(page, "Roll back to version 1")
+    assert ws.current_champion().version == 1
+    assert "This version is the champion" in said(page)
+    page.selectbox(key="models_version").set_value(2).run()
+    page.text_input(key="models_reason").set_value("It was the holiday")
+    press(page, "Promote version 2")
+    assert ws.current_champion().version == 2
+
+
+def test_a_champion_that_changed_in_the_meantime_is_not_replaced(page, ws):
+    page.selectbox(key="models_version").set_value(1).run()
+    page.text_input(key="models_reason").set_value("Too many alarms")
+    for version, reason in ((1, "somebody else"), (2, "and back")):
+        challenging.promote(ws, version, seen=challenging.standing(ws).champion, actor="bob", reason=reason)
+    press(page, "Roll back to version 1")
+    text = said(page)
+    assert "Nothing was changed" in text
+    assert "The champion has changed in the meantime" in text
+    assert ws.current_champion().version == 2
+
+
+def test_a_version_challenges_and_stops(challenged, ws):
+    assert challenging.standing(ws).challenger.version == 1
+    assert challenged.dataframe[0].value["Now"].tolist() == ["Champion", "Challenger"]
+    assert "Not compared yet" in said(challenged)
+    press(challenged, "Stop the challenge")
+    assert challenging.standing(ws).challenger is None
+    assert "No version challenges the champion" in said(challenged)
+
+
+def test_champion_and_challenger_are_compared_on_the_same_rows(challenged, ws, finish):
+    order = runs.run_rows(ws, 1).index.tolist()
+    decide(ws, runs.get_run(ws, 1), {order[0]: "fraud", order[1]: "legitimate"})
+    at = finish(press(challenged, "Compare"))
+    text = said(at)
+    assert "compared on all 400 rows" in text
+    assert "Rank correlation:" in text
+    assert len(at.get("plotly_chart")) == 1
+    who = at.table[1].value
+    assert who["Champion"].iloc[0].endswith(" of 1")
+    disagreements = at.dataframe[1].value
+    assert len(disagreements) == 20
+    assert {"Row", "Champion", "Challenger", "Decision", "amount"} <= set(disagreements.columns)
+
+
+def test_a_comparison_at_another_cutoff_is_said_to_be_stale(challenged, ws, finish):
+    at = finish(press(challenged, "Compare"))
+    assert "at other cutoffs" not in said(at)
+    ws.set_cutoff(97.0, actor="test")
+    at.run()
+    assert "at other cutoffs" in said(at)
+    finish(press(at, "Compare again"))
+    assert "at other cutoffs" not in said(at)
+
+
+def test_a_comparison_in_progress_can_be_cancelled(page, held):
+    held("compare_versions")
+    page.run()
+    assert "Comparing two versions" in said(page)
+    assert "Cancel" in labels(page)
+
+
+def test_a_comparison_that_fails_says_why(challenged, ws, finish):
+    for path in (ws.settings.data_folder / "runs").iterdir():
+        path.unlink()
+    at = finish(press(challenged, "Compare"))
+    assert "The comparison failed" in said(at)
+    assert "Score the file again" in said(at)
