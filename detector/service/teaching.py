@@ -38,6 +38,25 @@ def labels_in_force(connection: Connection) -> dict[CaseId, int]:
     return {CaseId(run, row): LABELS[outcome] for run, row, outcome in connection.execute(query)}
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Decisions that the champion does not know: ``new`` ones, and those it knows that were ``taken_back`` since."""
+
+    new: int
+    taken_back: int
+
+
+def waiting(ws: Workspace) -> Waiting:
+    """Return how far the champion is behind the decisions in force."""
+    champion = ws.champion()
+    with ws.database.read() as connection:
+        labels = {(str(case), label) for case, label in labels_in_force(connection).items()}
+    known = champion.detector.decided if champion is not None else None
+    learned = set() if known is None else set(zip(known.keys, known.labels, strict=True))
+    changed = {key for key, _ in labels} & {key for key, _ in learned - labels}
+    return Waiting(len(labels - learned), len(learned - labels) - len(changed))
+
+
 def decided(ws: Workspace) -> Decided:
     """Return the rows of all decisions in force that models may learn from.
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from detector.errors import DetectorError
 from detector.service import updating
+from detector.ui.decisions_panel import decisions_panel
 from detector.ui.faulty_rows import set_aside_line
 from detector.ui.files import chosen_file, let_go
 from detector.ui.first_steps import model_needed
@@ -60,5 +61,6 @@ if upload is not None:
     report_table(verdict.report, key="update_verdict")
     st.stop()
 
+decisions_panel(ws)
 st.subheader("Versions", anchor=False)
 versions_list(ws)

@@ -308,7 +308,9 @@ def test_unknown_categories_that_were_to_be_expected_are_no_alarm() -> None:
 def test_a_spread_around_the_same_median_is_told_by_its_range() -> None:
     wide = np.arange(-500.0, 501.0)
     drift = compare(numeric(wide / 100.0), numeric(wide), name="gap")
-    assert drift.sentence.startswith("gap has spread otherwise around a median of 0: nine in ten values were -4.5 to 4.5")
+    assert drift.sentence.startswith(
+        "gap has spread otherwise around a median of 0: nine in ten values were -4.5 to 4.5"
+    )
 
 
 def test_a_name_that_few_rows_have_is_not_said() -> None:

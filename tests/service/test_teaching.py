@@ -6,7 +6,7 @@ import pytest
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError
 from detector.service import deciding, queueing, updating
-from detector.service.teaching import decided, taught
+from detector.service.teaching import Waiting, decided, taught, waiting
 from detector.service.workspace import Workspace
 from tests.service.conftest import transactions
 from tests.service.reviewing import in_order, queued
@@ -83,3 +83,16 @@ def test_a_preview_tells_what_becomes_of_decided_cases(ws: Workspace, give) -> N
     deciding.decide(ws, cases[3:4], "legitimate", "data_error", actor="ada")
     made = updating.accept_update(ws, preview.token, actor="lead")
     assert made.figures["decisions"] == {"fraud": 3, "legitimate": 1}
+
+
+def test_it_is_told_how_far_the_champion_is_behind(ws: Workspace) -> None:
+    queued(ws)
+    assert waiting(ws) == Waiting(0, 0)
+    cases = in_order(ws)
+    deciding.decide(ws, cases[:3], "fraud", "stolen_card", actor="ada")
+    assert waiting(ws) == Waiting(3, 0)
+    updating.teach(ws, actor="lead")
+    assert waiting(ws) == Waiting(0, 0)
+    deciding.reopen(ws, cases[:1], actor="ada")
+    deciding.decide(ws, cases[1:2], "legitimate", "data_error", actor="ada")
+    assert waiting(ws) == Waiting(1, 1)
