@@ -22,6 +22,7 @@ SCORED_COLUMNS = ("score", "severity", "flagged", "version", "cutoff")
 #: Name of the index of a page: the file's data rows, counted from 1.
 ROW = "row"
 
+_OF_FILE = " (file)"
 _SCORED_SCHEMA = pa.schema(
     [
         ("score", pa.float64()),
@@ -43,10 +44,25 @@ def own_names(columns: Sequence[str]) -> dict[str, str]:
     for name in columns:
         kept = name
         while kept.casefold() in {*SCORED_COLUMNS, ROW} or (kept != name and kept.casefold() in taken):
-            kept = f"{kept} (file)"
+            kept += _OF_FILE
         taken.add(kept.casefold())
         names[name] = kept
     return names
+
+
+def names_in_file(kept: Sequence[str]) -> dict[str, str]:
+    """Return what a file called the columns that are kept under these names: the other way of :func:`own_names`."""
+    reserved = {*SCORED_COLUMNS, ROW}
+    found = []
+    for name in kept:
+        bare = name
+        while bare.endswith(_OF_FILE):
+            bare = bare.removesuffix(_OF_FILE)
+        found.append(bare if bare.casefold() in reserved else name)
+    # Names that could have come about in two ways stay as they are kept.
+    if list(own_names(found).values()) != list(kept):
+        return {name: name for name in kept}
+    return dict(zip(kept, found, strict=True))
 
 
 class RunWriter:

@@ -308,7 +308,9 @@ def test_unknown_categories_that_were_to_be_expected_are_no_alarm() -> None:
 def test_a_spread_around_the_same_median_is_told_by_its_range() -> None:
     wide = np.arange(-500.0, 501.0)
     drift = compare(numeric(wide / 100.0), numeric(wide), name="gap")
-    assert drift.sentence.startswith("gap has spread otherwise around a median of 0: nine in ten values were -4.5 to 4.5")
+    assert drift.sentence.startswith(
+        "gap has spread otherwise around a median of 0: nine in ten values were -4.5 to 4.5"
+    )
 
 
 def test_a_name_that_few_rows_have_is_not_said() -> None:
@@ -327,6 +329,17 @@ def test_a_file_is_calm_beside_itself_however_it_was_cut(values: list[float], pi
     drift = compare(whole, merged, name="x")
     assert (drift.state, drift.psi, drift.jensen_shannon) == ("calm", 0.0, pytest.approx(0.0, abs=1e-12))
     assert drift.p_value is None or drift.p_value == pytest.approx(1.0)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 400).map(str), min_size=1, max_size=300), st.integers(1, 6))
+def test_categories_are_calm_beside_themselves_however_they_were_cut(values: list[str], pieces: int) -> None:
+    merged = FeatureStatistics.empty("categorical")
+    for piece in np.array_split(np.array(values), pieces):
+        merged = merged.merged(categorical(piece))
+    drift = compare(categorical(np.array(values)), merged, name="x")
+    assert (drift.state, drift.psi, drift.strength) == ("calm", 0.0, 0.0)
+    assert drift.p_value == pytest.approx(1.0)
 
 
 def test_a_long_file_is_calm_beside_itself_in_pieces() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from detector.errors import InputError, NotFoundError
-from detector.store.run_files import SCORED_COLUMNS, RunWriter, batches, own_names, read_page
+from detector.store.run_files import SCORED_COLUMNS, RunWriter, batches, names_in_file, own_names, read_page
 
 
 def scored(severities: list[float]) -> pd.DataFrame:
@@ -113,3 +113,9 @@ def test_a_run_whose_rows_are_gone_says_what_to_do(tmp_path: Path) -> None:
         read_page(tmp_path / "gone.parquet", offset=0, limit=1)
     with pytest.raises(NotFoundError, match="Score the file again"):
         next(batches(tmp_path / "gone.parquet"))
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["score", "a"], ["row", "x (file)"], []])
+def test_kept_names_lead_back_to_those_of_the_file(names: list[str]) -> None:
+    kept = own_names(names)
+    assert names_in_file(list(kept.values())) == {name: own for own, name in kept.items()}
