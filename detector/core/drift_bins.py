@@ -111,11 +111,12 @@ def _category_shares(before: FeatureStatistics, now: FeatureStatistics) -> tuple
     was = np.array([before.share(name) for name in main])
     found = np.array([now.share(name) for name in main])
     tails = [max(1.0 - float(shares.sum()), 0.0) for shares in (was, found)]
-    if before.other or now.other:
-        # Categories that were dropped for lack of room cannot be told from those not seen before.
-        return np.append(was, tails[0]), np.append(found, tails[1])
     unseen, expected = unseen_shares(before, now)
     unseen, expected = min(unseen, tails[1]), min(expected, tails[0])
+    # Categories that were dropped for lack of room cannot be told from those not seen before. And fewer new ones than
+    # expected are no change: the rows of training, scored again, hold none.
+    if before.other or now.other or unseen <= expected:
+        return np.append(was, tails[0]), np.append(found, tails[1])
     return np.append(was, [tails[0] - expected, expected]), np.append(found, [tails[1] - unseen, unseen])
 
 

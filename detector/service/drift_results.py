@@ -116,7 +116,7 @@ class RunDrift:
         ValueError, KeyError, TypeError
             When it is of another format, or damaged.
         """
-        if value.get("format") != FORMAT:
+        if value["format"] != FORMAT:
             raise ValueError("the comparison is of another format")
         plain = {name: value[name] for name in cls.__dataclass_fields__}
         return cls(

@@ -79,9 +79,10 @@ def measure_run(ws: Workspace, run_id: int, *, progress: Progress = no_progress)
     collector = Collector(detector.schema_, detector.statistics_)
     report, done = None, 0
     message = f"Comparing {run.name}"
+    names = run_files.file_names(run.columns)
     progress(done, run.rows, message)
     for batch in run_files.batches(_rows_file(ws, run_id), ws.settings.batch_rows):
-        own = detector.beside(batch[list(run.columns)], report)
+        own = detector.beside(batch[list(run.columns)].rename(columns=names), report)
         found = detector.alignment(own, report)
         collector.add(own, found)
         report = found if report is None else report.merged(found)

@@ -49,8 +49,7 @@ _HELP = {
 def headline(drift: RunDrift) -> None:
     """Show in one line and five figures what has become of a run's columns."""
     _, _, badge = STATES[drift.state]
-    beside = "what" if drift.against_run is None else ""
-    told = f"{beside} {drift.against} knew".strip() if drift.against_run is None else drift.against
+    told = f"what {drift.against} knew" if drift.against_run is None else drift.against
     st.markdown(f"{badge} {escaped(drift.sentence)} Compared with {escaped(told)}.")
     drifting = sum(column.state == "drifting" for column in drift.columns)
     watched = sum(column.state == "watch" for column in drift.columns)

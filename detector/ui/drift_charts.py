@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 from detector.core.drift_bins import Overlay
@@ -37,7 +39,7 @@ def overlaid(overlay: Overlay, names: tuple[str, str], *, numbers: bool) -> go.F
                 y=places,
                 x=list(shares),
                 orientation="h",
-                customdata=list(overlay.labels),
+                customdata=_plain(overlay.labels),
                 marker={"color": colour, "line_width": 0, "pattern": {"shape": pattern, "solidity": 0.3}},
                 hovertemplate=f"%{{customdata}}<br>{name}: %{{x:.2%}}<extra></extra>",
             )
@@ -59,7 +61,7 @@ def overlaid(overlay: Overlay, names: tuple[str, str], *, numbers: bool) -> go.F
             fill="tozeroy" if dash == "solid" else None,
             fillcolor="rgba(107,135,168,0.18)",
             line={"shape": "hv", "color": colour, "dash": dash, "width": 2},
-            customdata=[*overlay.labels, overlay.labels[-1]],
+            customdata=_plain((*overlay.labels, overlay.labels[-1])),
             hovertemplate=f"%{{customdata}}<br>{name}: %{{y:.2%}}<extra></extra>",
         )
     every = max(1, -(-len(places) // 8))
@@ -74,6 +76,6 @@ def overlaid(overlay: Overlay, names: tuple[str, str], *, numbers: bool) -> go.F
     )  # fmt: skip
 
 
-def _plain(labels: list[str]) -> list[str]:
+def _plain(labels: Sequence[str]) -> list[str]:
     """Return labels as text: Plotly would read markup in the names of categories."""
     return [label.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") for label in labels]

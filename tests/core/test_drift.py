@@ -331,6 +331,17 @@ def test_a_file_is_calm_beside_itself_however_it_was_cut(values: list[float], pi
     assert drift.p_value is None or drift.p_value == pytest.approx(1.0)
 
 
+@settings(max_examples=40)
+@given(st.lists(st.integers(0, 400).map(str), min_size=1, max_size=300), st.integers(1, 6))
+def test_categories_are_calm_beside_themselves_however_they_were_cut(values: list[str], pieces: int) -> None:
+    merged = FeatureStatistics.empty("categorical")
+    for piece in np.array_split(np.array(values), pieces):
+        merged = merged.merged(categorical(piece))
+    drift = compare(categorical(np.array(values)), merged, name="x")
+    assert (drift.state, drift.psi, drift.strength) == ("calm", 0.0, 0.0)
+    assert drift.p_value == pytest.approx(1.0)
+
+
 def test_a_long_file_is_calm_beside_itself_in_pieces() -> None:
     values = np.random.default_rng(1).lognormal(3.0, 2.0, 200_000)
     merged = FeatureStatistics.empty("numeric")
