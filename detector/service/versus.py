@@ -28,7 +28,7 @@ from detector.store import run_files, tables
 COMPARE: Literal["compare_versions"] = "compare_versions"
 #: Most rows that are compared, besides the decided ones.
 MOST_ROWS = 200_000
-#: Rows of largest disagreement that are kept.
+#: Rows of largest disagreement that are kept: first those that only one version flags.
 DISAGREEMENTS = 20
 #: Jobs among which a comparison is looked for.
 _LOOKED_BACK = 50
@@ -243,7 +243,10 @@ def _versus(
     ]
     frauds, legitimate = (outcomes == "fraud").to_numpy(), (outcomes == "legitimate").to_numpy()
     amounts = scored["row"].map({row: one.amount or 0.0 for row, one in decided.items()}).fillna(0.0).to_numpy(float)
-    worst = (sample["severity_1"] - sample["severity_2"]).abs().sort_values(ascending=False, kind="stable")
+    differ = pd.DataFrame(
+        {"flag": (flags[0] != flags[1])[evenly], "by": (sample["severity_1"] - sample["severity_2"]).abs()}
+    )
+    worst = differ.sort_values(["flag", "by"], ascending=False, kind="stable")
     return Versus(
         run_id=run.id,
         name=run.name,

@@ -16,7 +16,7 @@ from detector.ui.numbers import NBSP, NONE, age, count, listed, moment, number, 
 from detector.ui.states import error_panel, escaped
 
 _FAILED = "models_failed"
-_CHOSEN = "models_version"
+_CHOSEN, _KEPT = "models_version", "models_version_kept"
 #: Up to this many versions are shown without scrolling.
 _ALL_SHOWN = 10
 
@@ -40,29 +40,27 @@ def versions_table(versions: tuple[VersionInfo, ...], now: Standing) -> None:
     event = "models_open"
     st.dataframe(
         {
-            "Version": [str(one.number) for one in versions],
+            "Open": [f"Version {one.number}" for one in versions],
             "Now": [role_of(one.number, now).capitalize() for one in versions],
             "How it came": [_origin(one) for one in versions],
-            "Made": [moment(one.created_at) for one in versions],
+            "Made": [age(one.created_at) for one in versions],
             "By": [one.created_by for one in versions],
             "Rows learned": [count(one.rows) for one in versions],
             "Columns": [count(len(one.features)) for one in versions],
             "Cutoff": [severity(one.cutoff) for one in versions],
             "Size": [size(one.size) for one in versions],
-            "Open": ["Open"] * len(versions),
         },
         hide_index=True,
         width="stretch",
         height="content" if len(versions) <= _ALL_SHOWN else 388,
         column_config={
-            "Version": st.column_config.TextColumn(alignment="right", width=70, pinned=True),
+            "Open": st.column_config.ButtonColumn(width=105, key=event),
             "Rows learned": st.column_config.TextColumn(alignment="right"),
             "Columns": st.column_config.TextColumn(alignment="right", width=75),
             "Cutoff": st.column_config.TextColumn(
                 alignment="right", width=70, help="What its share to flag implies, where nobody set another."
             ),
             "Size": st.column_config.TextColumn(alignment="right", width=80),
-            "Open": st.column_config.ButtonColumn(width=75, key=event),
         },
     )
     clicked = st.session_state.get(event)
@@ -73,16 +71,18 @@ def versions_table(versions: tuple[VersionInfo, ...], now: Standing) -> None:
 def chosen_version(versions: tuple[VersionInfo, ...], now: Standing) -> VersionInfo:
     """Let a person choose a version; the champion unless another is chosen."""
     known = {one.number: one for one in versions}
+    # While a job runs, the page ends above this widget, whose own state is lost then.
     if st.session_state.get(_CHOSEN) not in known:
-        st.session_state[_CHOSEN] = now.champion.version
+        kept = st.session_state.get(_KEPT)
+        st.session_state[_CHOSEN] = kept if kept in known else now.champion.version
 
     def named(version: int) -> str:
         role = role_of(version, now)
         return f"Version {version}{f', {role}' if role else ''}"
 
-    return known[
-        st.selectbox("Version", list(known), format_func=named, key=_CHOSEN, width=320, persist_state="session")
-    ]
+    chosen = st.selectbox("Version", list(known), format_func=named, key=_CHOSEN, width=320)
+    st.session_state[_KEPT] = chosen
+    return known[chosen]
 
 
 def version_details(ws: Workspace, info: VersionInfo) -> None:

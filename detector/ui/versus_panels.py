@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 import streamlit as st
 
@@ -163,8 +164,13 @@ def _disagreements(ws: Workspace, found: Versus, known: Mapping[int, Run]) -> No
             for name in ("Row", "Champion", "Challenger")
         },
     )
-    st.caption("The severity that each gives the row. A row number is the file's data row, from 1.")
+    st.caption(
+        "The severity that each gives the row; first rows that only one of them flags. A row number is the file's data "
+        "row, from 1."
+    )
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     return number(value) if isinstance(value, float) else NONE if value is None else str(value)

@@ -29,7 +29,7 @@ def test_without_a_model_it_says_what_is_needed(app):
 
 def test_versions_are_listed_with_what_they_are_and_learned(page):
     table = page.dataframe[0].value
-    assert table["Version"].tolist() == ["2", "1"]
+    assert table["Open"].tolist() == ["Version 2", "Version 1"]
     assert table["Now"].tolist() == ["Champion", ""]
     assert table["Rows learned"].tolist() == ["400", "400"]
     text = said(page)

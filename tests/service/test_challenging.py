@@ -113,9 +113,11 @@ def test_both_versions_score_the_same_rows_as_each_would_alone(ws: Workspace, ru
     assert found.agreement.champion == found.champion.flagged
     assert found.agreement.challenger == found.challenger.flagged
     assert both.agreement.only_champion == found.agreement.only_challenger
-    differences = np.abs(alone[0].severities - alone[1].severities)
+    one, other = (result.severities for result in alone)
+    differences = np.where((one > 90.0) != (other > 90.0), np.abs(one - other), -1.0)
     worst = found.disagreements[0]
-    assert abs(worst.champion - worst.challenger) >= differences.max() - 1e-9
+    assert worst.row == differences.argmax() + 1
+    assert (worst.champion, worst.challenger) == (one[worst.row - 1], other[worst.row - 1])
 
 
 def test_decided_rows_tell_who_would_have_caught_what(ws: Workspace, run: Run, second: int) -> None:
