@@ -49,6 +49,7 @@ bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz
 	$(if $(DATA),$(BIN)/python -m benchmarks.stability --data $(DATA))
 	$(if $(DATA),$(BIN)/python -m benchmarks.severity --data $(DATA))
 	$(if $(DATA),$(BIN)/python -m benchmarks.evolving --data $(DATA))
+	$(if $(DATA),$(BIN)/python -m benchmarks.feedback --data $(DATA) $(if $(TABLES),--tables $(TABLES)))
 
 sample: $(VENV)/.run ## write the sample data again
 	$(BIN)/python -m detector sample --out sample_data
