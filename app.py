@@ -14,6 +14,8 @@ page = st.navigation(
     {
         "Work": [
             st.Page("pages/analysis/overview.py", title="Overview", icon=":material/dashboard:", default=True),
+            st.Page("pages/analysis/queue.py", title="Queue", icon=":material/inbox:"),
+            st.Page("pages/analysis/case.py", title="Case", icon=":material/policy:"),
             st.Page("pages/analysis/score.py", title="Score", icon=":material/query_stats:"),
         ],
         "Detector": [
@@ -31,10 +33,11 @@ page = st.navigation(
 
 # The first visitor of a new process sees the frame while the libraries load.
 with st.spinner("Opening the workspace"):
-    from detector.ui.frame import api_process, status_strip, told_in_words
+    from detector.ui.frame import api_process, name_control, status_strip, told_in_words
 
 with told_in_words():
     api_process()
     with st.sidebar:
         status_strip()
+        name_control()
     page.run()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from detector.errors import ConflictError, InputError
 from detector.service.case_ids import CaseId
-from detector.service.inbox import CaseState, CaseTable
+from detector.service.inbox import CaseState, CaseTable, Outcome
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
@@ -39,7 +39,10 @@ _KEPT = ("status", "assignee", "snoozed_until", "decision", "revision", "changed
 
 @dataclass(frozen=True)
 class Change:
-    """Something that was done to cases, all at once; ``batch`` names it. ``amount``: the sum over its cases."""
+    """Something that was done to cases, all at once; ``batch`` names it. ``amount``: the sum over its cases.
+
+    ``outcome``: what they were decided to be, ``None`` where nothing was decided.
+    """
 
     batch: str
     action: str
@@ -47,6 +50,7 @@ class Change:
     amount: float | None
     at: datetime
     actor: str
+    outcome: Outcome | None = None
 
 
 Places = Mapping[CaseId, tuple[CaseTable, int]]
@@ -66,13 +70,14 @@ def change_cases(
     note: str = "",
     seen: Mapping[CaseId, int] | None = None,
     mind_locks: bool = True,
+    outcome: Outcome | None = None,
     **details: Any,
 ) -> Change:
     """Change cases, all of them or none.
 
     Parameters
     ----------
-    action : one of :data:`WORDS`.
+    action : one of :data:`WORDS`. A note leaves the cases, and their revisions, as they are.
     seen : the revision of each case that the change was decided on.
     mind_locks : whether a case that somebody else is looking at refuses the change.
     details : what the log keeps beside who, what and how many.
@@ -93,25 +98,17 @@ def change_cases(
         raise InputError(f"A note has at most {NOTE_LENGTH:,} characters, not {len(note):,}.")
     places = ws.inbox.places(chosen)
     amounts = [amount for amount in map(amount_at, places.values()) if amount is not None]
-    change = Change(uuid4().hex, action, chosen, math.fsum(amounts) if amounts else None, datetime.now(UTC), actor)
+    amount = math.fsum(amounts) if amounts else None
+    change = Change(uuid4().hex, action, chosen, amount, datetime.now(UTC), actor, outcome)
     with ws.database.write() as connection:
         before = _states(connection, chosen)
         _must_be_as_seen(before, seen)
         if mind_locks:
             _must_be_free(connection, change)
-        found = after(connection, change, places, before)
-        states = {
-            case: replace(
-                found[case], revision=before[case].revision + 1, changed_at=change.at, changed_by=actor
-            )
-            for case in chosen
-        }  # fmt: skip
-        for some in _pieces(chosen):
-            connection.execute(delete(tables.cases).where(_among(tables.cases, some)))
-        connection.execute(insert(tables.cases), [
-            {"run": case.run, "row": case.row} | {name: getattr(state, name) for name in _KEPT}
-            for case, state in states.items()
-        ])  # fmt: skip
+        states = after(connection, change, places, before)
+        if action != "noted":
+            states = _moved_on(states, before, change)
+            _write(connection, states)
         connection.execute(insert(tables.case_events), [
             {
                 "run": case.run, "row": case.row, "batch": change.batch, "at": change.at, "actor": actor,
@@ -122,9 +119,25 @@ def change_cases(
         subject = f"case {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} cases"
         audit.record(
             connection, actor=actor, action=f"cases {WORDS[action]}", subject=subject, did=action, batch=change.batch,
-            count=len(chosen), amount=change.amount, **details,
+            count=len(chosen), amount=amount, **({"outcome": outcome} if outcome else {}), **details,
         )  # fmt: skip
     return change
+
+
+def _moved_on(states: States, before: States, change: Change) -> States:
+    return {
+        case: replace(state, revision=before[case].revision + 1, changed_at=change.at, changed_by=change.actor)
+        for case, state in states.items()
+    }
+
+
+def _write(connection: Connection, states: States) -> None:
+    for some in pieces(list(states)):
+        connection.execute(delete(tables.cases).where(among(tables.cases, some)))
+    connection.execute(insert(tables.cases), [
+        {"run": case.run, "row": case.row} | {name: getattr(state, name) for name in _KEPT}
+        for case, state in states.items()
+    ])  # fmt: skip
 
 
 def end_decisions(connection: Connection, decisions: Iterable[int | None], change: Change) -> None:
@@ -168,8 +181,8 @@ def _states(connection: Connection, cases: Sequence[CaseId]) -> dict[CaseId, Cas
         tables.cases, tables.decisions, tables.cases.c.decision == tables.decisions.c.number, isouter=True
     )
     states = dict.fromkeys(cases, CaseState())
-    for some in _pieces(cases):
-        for row in connection.execute(query.where(_among(tables.cases, some))).mappings():
+    for some in pieces(cases):
+        for row in connection.execute(query.where(among(tables.cases, some))).mappings():
             found = {name: row[name] for name in CaseState.__dataclass_fields__}
             states[CaseId(row["run"], row["row"])] = CaseState(**found)
     return states
@@ -189,8 +202,8 @@ def _must_be_as_seen(states: States, seen: Mapping[CaseId, int] | None) -> None:
 def _must_be_free(connection: Connection, change: Change) -> None:
     locks = tables.case_locks
     free = (locks.c.holder == change.actor) | (locks.c.until <= change.at)
-    for some in _pieces(change.cases):
-        query = select(locks).where(_among(locks, some), ~free).limit(1)
+    for some in pieces(change.cases):
+        query = select(locks).where(among(locks, some), ~free).limit(1)
         held = connection.execute(query).mappings().one_or_none()
         if held is not None:
             case = CaseId(held["run"], held["row"])
@@ -202,11 +215,13 @@ def _must_be_free(connection: Connection, change: Change) -> None:
             )
 
 
-def _pieces(cases: Sequence[CaseId]) -> list[Sequence[CaseId]]:
+def pieces(cases: Sequence[CaseId]) -> list[Sequence[CaseId]]:
+    """Return the cases in parts, each small enough for one statement."""
     return [cases[i : i + _AT_ONCE] for i in range(0, len(cases), _AT_ONCE)]
 
 
-def _among(table: Any, cases: Sequence[CaseId]) -> Any:
+def among(table: Any, cases: Sequence[CaseId]) -> Any:
+    """Return the condition that a row of ``table`` is of one of the cases."""
     by_run: dict[int, list[int]] = {}
     for case in cases:
         by_run.setdefault(case.run, []).append(case.row)

@@ -8,20 +8,22 @@ moved on, nothing is changed and the caller is told who was first.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, insert, select
 
-from detector.errors import InputError, NotFoundError
+from detector.errors import ConflictError, InputError, NotFoundError
 from detector.service.case_changes import (
     Change,
     Places,
     States,
+    among,
     amount_at,
     change_cases,
     end_decisions,
     from_plain,
+    pieces,
     renew_decisions,
 )
 from detector.service.case_ids import CaseId
@@ -29,7 +31,19 @@ from detector.service.inbox import OUTCOMES, CaseState, Outcome
 from detector.service.workspace import Workspace
 from detector.store import tables
 
-__all__ = ["REASONS", "Change", "add_note", "assign", "decide", "escalate", "last_change", "reopen", "snooze", "undo"]
+__all__ = [
+    "REASONS",
+    "Change",
+    "LastChange",
+    "add_note",
+    "assign",
+    "decide",
+    "escalate",
+    "last_change",
+    "reopen",
+    "snooze",
+    "undo",
+]
 
 #: Why a case was decided as it was, by outcome: code and words.
 REASONS: Mapping[Outcome, Mapping[str, str]] = {
@@ -183,12 +197,14 @@ def add_note(ws: Workspace, case: CaseId, text: str, *, actor: str) -> Change:
 def undo(ws: Workspace, batch: str, *, actor: str) -> Change:
     """Take a change back: every case of it is again as it was before, and so are the decisions in force.
 
+    Several changes of one case are taken back last one first.
+
     Raises
     ------
     NotFoundError
         When there is no such change.
     ConflictError
-        When one of its cases has changed since. Nothing is changed.
+        When one of its cases has changed since, or somebody else is looking at it. Nothing is changed.
     """
     events = tables.case_events
     with ws.database.read() as connection:
@@ -196,41 +212,82 @@ def undo(ws: Workspace, batch: str, *, actor: str) -> Change:
     if not found:
         raise NotFoundError("There is no such change.", batch=batch)
     earlier = {CaseId(row["run"], row["row"]): from_plain(row["before"]) for row in found}
-    seen = {CaseId(row["run"], row["row"]): int(row["after"]["revision"]) for row in found}
 
     def after(connection: Connection, change: Change, _: Places, before: States) -> States:
+        for case, (last, by) in _last_changes(connection, list(earlier)).items():
+            if last != batch:
+                raise ConflictError(
+                    f"Case {case} has changed since, by {by}. Nothing was taken back.", case=str(case), by=by
+                )
         moved = [case for case in before if before[case].decision != earlier[case].decision]
         end_decisions(connection, (before[case].decision for case in moved), change)
         renew_decisions(connection, (earlier[case].decision for case in moved))
         return earlier
 
-    return change_cases(ws, list(earlier), "undone", after, actor=actor, seen=seen, undone=batch)
+    return change_cases(ws, list(earlier), "undone", after, actor=actor, undone=batch)
 
 
-def last_change(ws: Workspace, actor: str) -> Change | None:
+@dataclass(frozen=True)
+class LastChange:
+    """A change that can be taken back. ``case``: the only one that it was about, ``None`` for several."""
+
+    batch: str
+    action: str
+    cases: int
+    case: CaseId | None
+    amount: float | None
+    outcome: Outcome | None
+    at: datetime
+    actor: str
+
+
+def last_change(ws: Workspace, actor: str) -> LastChange | None:
     """Return the newest change by ``actor`` that can be taken back, or ``None``.
 
-    Notes cannot, nor what was taken back already.
+    Notes cannot, nor what was taken back already, nor what somebody else has changed since.
     """
     events, logged = tables.case_events, tables.audit
     with ws.database.read() as connection:
         query = (
-            select(logged.c.details)
+            select(logged.c.details, logged.c.at)
             .where(logged.c.actor == actor, logged.c.action.like("cases %"))
             .order_by(logged.c.number.desc())
             .limit(_LOOKED_AT)
         )
-        undone: set[str] = set()
-        for details in connection.scalars(query):
-            if "undone" in details:
-                undone.add(details["undone"])
-            elif details["batch"] not in undone and details["did"] != "noted":
-                rows = connection.execute(select(events).where(events.c.batch == details["batch"])).mappings().all()
-                cases = tuple(CaseId(row["run"], row["row"]) for row in rows)
-                return Change(
-                    details["batch"], details["did"], cases, details["amount"], rows[0]["at"], rows[0]["actor"]
-                )
+        for details, at in connection.execute(query).all():
+            if details["did"] in ("undone", "noted"):
+                continue
+            # All cases of a change moved together, so that one of them tells for nearly all what became of it.
+            first = connection.execute(
+                select(events.c.run, events.c.row).where(events.c.batch == details["batch"]).limit(1)
+            ).one()
+            case = CaseId(first.run, first.row)
+            if _last_changes(connection, [case])[case][0] == details["batch"]:
+                return LastChange(
+                    details["batch"], details["did"], details["count"], case if details["count"] == 1 else None,
+                    details["amount"], details.get("outcome"), at, actor,
+                )  # fmt: skip
     return None
+
+
+def _last_changes(connection: Connection, cases: Sequence[CaseId]) -> dict[CaseId, tuple[str, str]]:
+    """Return, for each case, the last change that was not taken back, and who made it; empty texts without one."""
+    events = tables.case_events
+    standing: dict[CaseId, list[tuple[str, str]]] = {case: [("", "")] for case in cases}
+    for some in pieces(cases):
+        query = (
+            select(events.c.run, events.c.row, events.c.batch, events.c.actor, events.c.action)
+            .where(among(events, some), events.c.action != "noted")
+            .order_by(events.c.number)
+        )
+        for row in connection.execute(query):
+            changes = standing[CaseId(row.run, row.row)]
+            if row.action == "undone":
+                # Only the last change can be taken back, so that is the one.
+                changes.pop()
+            else:
+                changes.append((row.batch, row.actor))
+    return {case: changes[-1] for case, changes in standing.items()}
 
 
 def _each(

@@ -20,6 +20,7 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ConflictError, NotFoundError
 from detector.service.peer import PlainForest
 from detector.service.progress import Progress, no_progress
+from detector.service.queueing import list_queues, send_to_queue
 from detector.service.runs import Run, get_run
 from detector.service.scoring import score_file
 from detector.service.sources import upload_source
@@ -74,9 +75,9 @@ class WeekOutcome:
 
 
 def load_sample(ws: Workspace, *, actor: str, progress: Progress = no_progress) -> Run:
-    """Train on week 1 of the sample data, make that champion, score week 1 and return the run.
+    """Train on week 1 of the sample data, make that champion, score week 1 and send what is flagged to the queue.
 
-    When all this was done already, the run is returned as it is.
+    What was done already is not done again. Returns the run.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def load_sample(ws: Workspace, *, actor: str, progress: Progress = no_progress) 
     name = "week1.csv"
     upload = receive(ws, name, sample_files()[name], actor=actor)
     if upload.earlier_run is not None:
-        return get_run(ws, upload.earlier_run)
+        return _in_queue(ws, get_run(ws, upload.earlier_run), actor, progress)
     if champion is None:
         train_source(
             ws,
@@ -106,7 +107,13 @@ def load_sample(ws: Workspace, *, actor: str, progress: Progress = no_progress) 
             progress=progress,
             origin="sample",
         )
-    return score_file(ws, upload.id, actor=actor, progress=progress)
+    return _in_queue(ws, score_file(ws, upload.id, actor=actor, progress=progress), actor, progress)
+
+
+def _in_queue(ws: Workspace, run: Run, actor: str, progress: Progress) -> Run:
+    if run.flagged and all(queue.run != run.id for queue in list_queues(ws)):
+        send_to_queue(ws, run.id, run.flagged, actor=actor, progress=progress)
+    return run
 
 
 def demo_weeks() -> tuple[WeekStory, ...]:

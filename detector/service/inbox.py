@@ -7,9 +7,10 @@ for the cases that somebody touched; a process looks there for what is newer tha
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -104,6 +105,11 @@ class CaseTable:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @cached_property
+    def badge_counts(self) -> Mapping[str, int]:
+        """How many cases have each badge among their reasons."""
+        return {item["values"]: item["counts"] for item in self.badges.flatten().value_counts().to_pylist()}
+
     def position(self, row: int) -> int | None:
         """Return the place of a data row, or ``None`` when it is no case."""
         at = int(np.searchsorted(self._sorted_rows, row))
@@ -168,7 +174,7 @@ class Inbox:
             for queue in queues:
                 known = self._tables.get(queue.run)
                 if known is None or known.queue.file != queue.file:
-                    kept = queue_files.read_kept(self.folder / queue.file)
+                    kept = self._read(queue)
                     self._tables[queue.run] = CaseTable(queue, kept)
                     fresh.append(queue.run)
             for run in self._tables.keys() - {queue.run for queue in queues}:
@@ -200,6 +206,16 @@ class Inbox:
     def find(self, case: CaseId) -> tuple[CaseTable, int]:
         """Return the table and the place of a case; raises ``NotFoundError`` when it is not in the queue."""
         return self.places([case])[case]
+
+    def _read(self, queue: Queue) -> pa.Table:
+        try:
+            return queue_files.read_kept(self.folder / queue.file)
+        except NotFoundError as error:
+            raise NotFoundError(
+                f"The cases of run {queue.run} ({queue.name}) are gone from data/queues. "
+                "Send the run to the queue again on the Score page.",
+                run=queue.run,
+            ) from error
 
     def _catch_up(self, fresh: list[int]) -> None:
         cases, events = tables.cases, tables.case_events

@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, func, select
 
 from detector.service.api_probe import ApiState
 from detector.service.histogram import Histogram, severity_shift
+from detector.service.queue import open_cases
 from detector.service.runs import Run, list_runs
 from detector.service.workspace import Workspace
 from detector.store import tables
@@ -35,8 +36,8 @@ class Status:
     index of 0.25 or more against the model's own rows (whose severities are even by construction), or when it carries
     less than 80 % of the model's importance; ``watch`` from 0.1 on, or when a column is new, missing or of another
     type; else ``calm``; ``unknown`` without a run. ``drifted_columns``: its columns that are new, missing or of
-    another type. ``open_flagged``: flagged rows of the newest run of each file. ``api``: whether it answers at
-    ``settings.api_url``.
+    another type. ``open_flagged``: flagged rows of the newest run of each file. ``open_cases``: cases in the queue that
+    wait for a decision, ``None`` while no run is in the queue. ``api``: whether it answers at ``settings.api_url``.
     """
 
     champion_version: int | None
@@ -45,6 +46,7 @@ class Status:
     drift: Drift
     drifted_columns: int
     open_flagged: int
+    open_cases: int | None
     api: ApiState
     notice: str | None
 
@@ -123,6 +125,7 @@ def status(ws: Workspace) -> Status:
         drift=_drift(latest["report"], Histogram.from_dict(latest["histogram"])) if latest else "unknown",
         drifted_columns=_drifted(latest["report"]) if latest else 0,
         open_flagged=int(flagged or 0),
+        open_cases=open_cases(ws),
         api=ws.api.state(),
         notice=ws.notice,
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.errors import InputError
@@ -90,7 +91,8 @@ class CaseLine:
 
     ``severity``: 0-100, when it was detected. ``priority``: now, with what was learned from decisions. ``badges``: its
     strongest reasons, two or three words each. ``opened_at``: when its run was sent to the queue. ``held_by``: who
-    else is looking at it now.
+    else is looking at it now. ``moved``: places that it went up, or down, among the cases that match since decisions
+    are learned from.
     """
 
     id: CaseId
@@ -105,6 +107,7 @@ class CaseLine:
     state: CaseState
     opened_at: datetime
     held_by: str | None
+    moved: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ def queue_page(ws: Workspace, filters: Filters, *, actor: str, offset: int = 0, 
     found = _Matches(ws, filters, actor, now)
     held = locking.held_by_others(ws, actor)
     lines = tuple(_lines(found.best(offset, limit), held, now))
+    if filters.order == "priority" and found.learned:
+        lines = tuple(found.moved(lines, offset))
     return QueuePage(lines, found.total, found.amount)
 
 
@@ -148,6 +153,12 @@ def matching(ws: Workspace, filters: Filters, *, actor: str, limit: int) -> tupl
     """Return the first ``limit`` cases that match, in the order asked for."""
     found = _Matches(ws, filters, actor, datetime.now(UTC))
     return tuple(CaseId(table.queue.run, int(table.rows[at])) for table, at in found.best(0, limit))
+
+
+def amount_of(ws: Workspace, cases: Sequence[CaseId]) -> float | None:
+    """Return the sum of the amounts of cases, ``None`` where none has one; raises ``NotFoundError``."""
+    amounts = [float(table.amounts[at]) for table, at in ws.inbox.places(cases).values() if table.queue.amount]
+    return float(np.nansum(amounts)) if amounts else None
 
 
 def patterns(ws: Workspace, filters: Filters, *, actor: str) -> tuple[Pattern, ...]:
@@ -177,29 +188,63 @@ def patterns(ws: Workspace, filters: Filters, *, actor: str) -> tuple[Pattern, .
 def view_counts(ws: Workspace, *, actor: str, run: int | None = None) -> dict[View, int]:
     """Return how many cases each view holds."""
     now = datetime.now(UTC)
-    return {view: _Matches(ws, Filters(view=view, run=run), actor, now).total for view in VIEWS}
+    found = [table for table in ws.inbox.tables() if run in (None, table.queue.run)]
+    return {view: sum(int(np.count_nonzero(_in_view(table, view, actor, now))) for table in found) for view in VIEWS}
 
 
-def next_case(ws: Workspace, filters: Filters, *, actor: str, after: CaseId | None = None) -> CaseId | None:
-    """Return the first case that matches and that nobody else is looking at, or the one that comes behind ``after``.
+def open_cases(ws: Workspace) -> int | None:
+    """Return how many cases wait for a decision, anybody's; ``None`` while no run is in the queue."""
+    found, now = ws.inbox.tables(), microseconds(datetime.now(UTC))
+    asleep, decided = STATUSES.index("snoozed"), STATUSES.index("decided")
+    waiting = (
+        int(np.count_nonzero((table.statuses != decided) & ((table.statuses != asleep) | (table.snoozed <= now))))
+        for table in found
+    )
+    return sum(waiting) if found else None
 
-    ``None`` when there is none.
+
+def next_case(
+    ws: Workspace, filters: Filters, *, actor: str, rank: int = 0, but: CaseId | None = None
+) -> CaseId | None:
+    """Return the first case that matches, from place ``rank`` (0 is the first) on, and behind the last from the start.
+
+    Passed over are ``but`` and what others are looking at. ``None`` when nothing is left.
     """
     found = _Matches(ws, filters, actor, datetime.now(UTC))
-    held = locking.held_by_others(ws, actor)
-    cases = [CaseId(table.queue.run, int(table.rows[at])) for table, at in found.best(0, found.total)]
-    if after in cases:
-        cases = cases[cases.index(after) + 1 :]
-    return next((case for case in cases if case not in held and case != after), None)
+    passed = {*locking.held_by_others(ws, actor), but}
+    # One place more than there are cases to pass over is enough to find one that is not.
+    for first in (min(rank, found.total), 0):
+        for table, at in found.best(first, len(passed) + 1):
+            case = CaseId(table.queue.run, int(table.rows[at]))
+            if case not in passed:
+                return case
+    return None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a case stands among those that match: ``rank`` from 0, ``None`` when it does not match."""
+
+    rank: int | None
+    total: int
+    previous: CaseId | None
+
+
+def place_of(ws: Workspace, filters: Filters, case: CaseId, *, actor: str) -> Place:
+    """Return where a case stands in the queue, and which one comes before it."""
+    found = _Matches(ws, filters, actor, datetime.now(UTC))
+    rank = found.rank(case)
+    before = found.best(rank - 1, 1) if rank else []
+    previous = [CaseId(table.queue.run, int(table.rows[at])) for table, at in before]
+    return Place(rank, found.total, previous[0] if previous else None)
 
 
 def badges_in(ws: Workspace, *, run: int | None = None, most: int = 100) -> tuple[str, ...]:
     """Return the most frequent badges of the cases in the queue."""
-    counts: dict[str, int] = {}
+    counts = Counter[str]()
     for table in ws.inbox.tables():
         if run in (None, table.queue.run):
-            for item in table.badges.flatten().value_counts().to_pylist():
-                counts[item["values"]] = counts.get(item["values"], 0) + item["counts"]
+            counts.update(table.badge_counts)
     return tuple(sorted(counts, key=lambda badge: (-counts[badge], badge))[:most])
 
 
@@ -222,6 +267,38 @@ class _Matches:
         sums = [np.nansum(table.amounts[positions]) for table, positions in self.parts if table.queue.amount]
         return float(sum(sums)) if sums else None
 
+    @property
+    def learned(self) -> bool:
+        """Whether any case stands elsewhere than its severity alone would put it."""
+        return any(table.priorities is not table.severities for table, _ in self.parts)
+
+    def moved(self, lines: Sequence[CaseLine], offset: int) -> Iterator[CaseLine]:
+        """Yield the lines of a page that begins at ``offset`` with how many places each has moved."""
+        severities = np.sort(np.concatenate([table.severities[positions] for table, positions in self.parts]))
+        for place, line in enumerate(lines, offset):
+            # Cases of the same severity stood in no order: only what leaves their places has moved.
+            first = len(severities) - int(np.searchsorted(severities, line.severity, "right"))
+            last = len(severities) - int(np.searchsorted(severities, line.severity, "left")) - 1
+            yield replace(line, moved=min(max(place, first), last) - place)
+
+    def rank(self, case: CaseId) -> int | None:
+        """Return how many of the cases come before this one, ``None`` when it is not among them."""
+        before, own = 0, None
+        keys = [_key(table, self.filters.order)[positions] for table, positions in self.parts]
+        for part, (table, positions) in enumerate(self.parts):
+            position = table.position(case.row) if table.queue.run == case.run else None
+            at = int(np.searchsorted(positions, position)) if position is not None else len(positions)
+            if at < len(positions) and positions[at] == position:
+                own = part, at
+        if own is None:
+            return None
+        part, at = own
+        key = keys[part][at]
+        for i, some in enumerate(keys):
+            ties = some[:at] if i == part else some if i < part else some[:0]
+            before += int(np.count_nonzero(some < key) + np.count_nonzero(ties == key))
+        return before
+
     def best(self, offset: int, limit: int) -> list[tuple[CaseTable, int]]:
         """Return the table and the position of the cases from ``offset`` on, in the order asked for."""
         if not self.total:
@@ -230,6 +307,8 @@ class _Matches:
         which = np.repeat(np.arange(len(self.parts)), [len(positions) for _, positions in self.parts])
         where = np.concatenate([positions for _, positions in self.parts])
         stop = min(offset + limit, len(keys))
+        if stop <= offset:
+            return []
         if stop < len(keys) // 2:
             # Only what is shown, and what ties with it, has to be put in order.
             least = np.partition(keys, stop - 1)[stop - 1]
@@ -268,7 +347,7 @@ def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask
         mask &= np.isin(table.groups, wanted)
     if filters.badge:
         lengths = table.badges.value_lengths().to_numpy(zero_copy_only=False)
-        hits = pa.compute.equal(table.badges.flatten(), filters.badge).to_numpy(zero_copy_only=False)
+        hits = pc.equal(table.badges.flatten(), filters.badge).to_numpy(zero_copy_only=False)
         mask &= np.bincount(np.repeat(np.arange(len(table)), lengths), weights=hits, minlength=len(table)) > 0
     if filters.least_severity is not None:
         mask &= table.severities >= filters.least_severity

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import quote, unquote
 
 import streamlit as st
 
@@ -12,7 +14,11 @@ from detector.service import overview
 from detector.service.workspace import Workspace
 from detector.serving import ensure_api
 from detector.ui.numbers import age, count, plural, severity
-from detector.ui.states import error_panel
+from detector.ui.states import error_panel, escaped
+
+#: Who acts where nobody signs in and nobody has given a name.
+ANALYST = "analyst"
+_NAME, _TOLD, _COOKIE, _NAME_LENGTH = "analyst_name", "analyst_name_told", "detector_analyst", 60
 
 #: The word, the icon and the colour for each state of drift; the word is always shown.
 _DRIFT = {
@@ -36,8 +42,46 @@ def api_process() -> object:
 
 
 def actor() -> str:
-    """Return who acts, for the audit log: the signed-in person, or the dashboard where nobody signs in."""
-    return str(getattr(st.user, "email", None) or "dashboard")
+    """Return who acts: the signed-in person, or the name given in this browser where nobody signs in."""
+    return _signed_in() or str(st.session_state.get(_NAME) or _remembered() or ANALYST)
+
+
+def name_control() -> None:
+    """Let a person say who she is, where nobody signs in; the browser remembers it."""
+    if _signed_in():
+        return
+    st.session_state.setdefault(_NAME, _remembered() or ANALYST)
+    with st.popover(escaped(actor()), icon=":material/person:", type="tertiary", help="Who decides here"):
+        st.text_input(
+            "Your name",
+            key=_NAME,
+            max_chars=_NAME_LENGTH,
+            persist_state="session",
+            on_change=_tidy_name,
+            help="Stands beside what you decide. Two people need two names; this browser remembers yours.",
+        )
+    name = actor()
+    if name not in (_remembered(), st.session_state.get(_TOLD)) and name != ANALYST:
+        # Streamlit can read the browser's cookies and not write them.
+        cookie = f"{_COOKIE}={quote(name)}; path=/; max-age=31536000; samesite=lax"
+        st.html(f"<script>document.cookie = {json.dumps(cookie)}</script>", unsafe_allow_javascript=True)
+        st.session_state[_TOLD] = name
+
+
+def _signed_in() -> str | None:
+    return getattr(st.user, "email", None)
+
+
+def _remembered() -> str:
+    return _tidied(unquote(st.context.cookies.get(_COOKIE, "")))
+
+
+def _tidy_name() -> None:
+    st.session_state[_NAME] = _tidied(st.session_state[_NAME]) or ANALYST
+
+
+def _tidied(name: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_NAME_LENGTH]
 
 
 def opening(title: str, purpose: str) -> Workspace:
@@ -72,7 +116,10 @@ def status_strip() -> None:
         columns = f", {plural(now.drifted_columns, 'column')}" if now.drift in {"watch", "drifting"} else ""
         _line("Drift", word + columns, icon, colour)
         _line("API", *(("live", "bolt", "green") if now.api == "up" else ("not answering", "bolt", "red")))
-        _line("Flagged", f"{count(now.open_flagged)} rows", "flag")
+        if now.open_cases is None:
+            _line("Flagged", f"{count(now.open_flagged)} rows", "flag")
+        else:
+            _line("Open cases", count(now.open_cases), "inbox")
         if now.notice:
             st.caption(now.notice)
 

@@ -34,6 +34,11 @@ def number(value: float | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def money(value: float | None) -> str:
+    """Return an amount with two decimals and thousands separators: ``12,300.00``."""
+    return NONE if value is None or math.isnan(value) else f"{value:,.2f}"
+
+
 def percent(share: float | None) -> str:
     """Return a share of one as a percentage with one decimal; a share above 0 never reads as 0."""
     if share is None or math.isnan(share):

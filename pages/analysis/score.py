@@ -10,6 +10,7 @@ from detector.ui.files import chosen_file, let_go
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import opening
 from detector.ui.numbers import age, count, day_label, percent, severity
+from detector.ui.queue_states import queue_offer
 from detector.ui.report import report_table
 from detector.ui.runs_list import run_label, score_again
 from detector.ui.tables import run_table
@@ -18,7 +19,7 @@ from detector.ui.verdict import verdict_on
 from detector.ui.work import follow, forget, start
 
 ws = opening("Score", "Upload transactions and see which of them stand out.")
-finished = follow(ws, "score", "score", "sample")
+finished = follow(ws, "score", "score", "sample", "queue")
 if finished is not None:
     forget("score")
     let_go("score")
@@ -64,6 +65,7 @@ run = known[chosen]
 if run.stale and score_again(ws, run, key="score"):
     st.rerun()
 
+queue_offer(ws, run)
 figures = st.columns(5)
 figures[0].metric("Rows", count(run.rows))
 figures[1].metric("Flagged", count(run.flagged))
