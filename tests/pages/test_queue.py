@@ -174,7 +174,7 @@ def test_a_queue_whose_file_is_gone_is_told_in_words(page, queued):
 
     for file in queued.inbox.folder.iterdir():
         file.unlink()
-    queued.inbox = Inbox(queued.database, queued.inbox.folder)
+    queued.inbox = Inbox(queued.database, queued.inbox.folder, queued.reranker.refresh)
     page.run()
     assert "The cases of run 1 (week1.csv) are gone" in said(page)
 
