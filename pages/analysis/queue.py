@@ -10,6 +10,7 @@ from detector.service.queue import PAGE_ROWS
 from detector.ui.bulk import actions, chosen_cases, undo_bar
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import actor, opening
+from detector.ui.learning_panel import learning_line
 from detector.ui.numbers import count, money, plural
 from detector.ui.queue_filters import (
     ask_for,
@@ -64,6 +65,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
             args=(replace(filters, pattern=""),),
             kwargs={"patterns": True},
         )
+    learning_line(ws, filters.run)
     undo_bar(ws, key="queue")
 
 if by_pattern():

@@ -1,0 +1,69 @@
+"""What the queue has learned from decisions, what moved, and the switch."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from detector.service import movements, reranking
+from detector.service.reranking import Kin, Moved
+from detector.service.workspace import Workspace
+from detector.ui.frame import actor
+from detector.ui.numbers import count, milliseconds, plural
+
+_KEY = "queue_learning"
+
+
+def learning_line(ws: Workspace, run: int | None) -> None:
+    """Say in one line what the queue has learned; what moved, why, and the switch are behind it."""
+    told = movements.learned(ws, run)
+    if told is None:
+        return
+    decisions = told.frauds + told.legitimate
+    if not told.on:
+        label, icon = "Learning is off", "pause_circle"
+    elif not decisions:
+        label, icon = "Learns from your decisions", "school"
+    else:
+        label, icon = f"Learned from {plural(decisions, 'decision')}", "school"
+    with st.popover(label, icon=f":material/{icon}:", type="tertiary"):
+        if told.on and told.at is not None:
+            st.markdown(
+                f"**{plural(told.frauds, 'fraud')}** and **{count(told.legitimate)} legitimate** decide, with the forest, "
+                f"the order of the rest. With the last decision {plural(told.entered, 'case')} came among the first "
+                f"hundred; ranking took {milliseconds(told.seconds)}."
+            )
+            for moved in told.moved:
+                st.markdown(f"- {moved_text(moved)}")
+        else:
+            st.markdown(
+                "After each decision the open cases are ranked anew: those like confirmed frauds move up, those like "
+                "legitimate ones down. The severity at detection stays as it was."
+                if told.on
+                else "Cases are in the order in which they were detected; decisions do not move them."
+            )
+        st.toggle(
+            "Learn from decisions",
+            value=told.on,
+            key=_KEY,
+            on_change=_switch,
+            args=(ws,),
+            help="For everybody who works on this queue. Switching is written into the log.",
+        )
+
+
+def moved_text(moved: Moved) -> str:
+    """Return in words how far a case moved, and with whom it ranks."""
+    because = kin_text(moved.kin[0]) if moved.kin else ""
+    return (
+        f"**{moved.case}** from place {count(moved.before)} to {count(moved.after)}{f': {because}' if because else ''}"
+    )
+
+
+def kin_text(kin: Kin) -> str:
+    """Return in words which decided case one ranks with."""
+    said = "confirmed as fraud" if kin.fraud else "decided as legitimate"
+    return f"like case {kin.case}, {said} ({kin.likeness:.0%} alike)"
+
+
+def _switch(ws: Workspace) -> None:
+    reranking.set_learning(ws.database, bool(st.session_state[_KEY]), actor=actor())
