@@ -28,9 +28,9 @@ def learning_line(ws: Workspace, run: int | None) -> None:
     with st.popover(label, icon=f":material/{icon}:", type="tertiary"):
         if told.on and told.at is not None:
             st.markdown(
-                f"**{plural(told.frauds, 'fraud')}** and **{count(told.legitimate)} legitimate** decide, with the forest, "
-                f"the order of the rest. With the last decision {plural(told.entered, 'case')} came among the first "
-                f"hundred; ranking took {milliseconds(told.seconds)}."
+                f"**{plural(told.frauds, 'fraud')}** and **{count(told.legitimate)} legitimate** decide, with the "
+                f"forest, the order of the rest. With the last decision {plural(told.entered, 'case')} came among "
+                f"the first hundred; ranking took {milliseconds(told.seconds)}."
             )
             for moved in told.moved:
                 st.markdown(f"- {moved_text(moved)}")
