@@ -173,12 +173,11 @@ def _explained(
 def _parts(explanation: Explanation, place: int, row: pd.Series) -> tuple[Contribution, ...]:
     values = explanation.values[place]
     ways = explanation.report.ways
-    told = {reason.feature: reason.value for reason in explanation.reasons[place]}
     parts = []
     for feature in np.argsort(-np.abs(values), kind="stable").tolist():
         name = explanation.features[feature]
         column = ways[name].column if name in ways else name
-        parts.append(Contribution(name, told.get(name, _plain(row.get(column))), float(values[feature])))
+        parts.append(Contribution(name, _plain(row.get(column)), float(values[feature])))
     return tuple(parts)
 
 

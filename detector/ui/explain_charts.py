@@ -21,9 +21,9 @@ from detector.ui.theme import CALM, CHANGED, FLAGGED, PEER, calm_layout
 MOST_BARS = 10
 _MORE, _LESS = "makes it more unusual", "makes it less unusual"
 _LONGEST = 30
-_AXIS = "← less unusual · more unusual →"
-#: How much further than the bars an axis goes.
-_SPACE = 1.25
+_AXIS = "more unusual →"
+#: The room for a number beside the bars, as a share of theirs.
+_ROOM = 0.25
 #: From this ratio of the largest to the middle value on, numbers are drawn on a logarithmic axis.
 _WIDE = 50.0
 
@@ -67,7 +67,7 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
             orientation="h",
             width=0.62 if len(places) > 2 else 0.3,
             marker={"color": [FLAGGED if value > 0 else CALM for value in values], "line_width": 0},
-            text=[f"{value:+.3f}" for value in values],
+            text=None if others else [f"{value:+.3f}" for value in values],
             textposition="outside",
             cliponaxis=False,
             customdata=[(name, value, _MORE if part > 0 else _LESS) for name, value, part in shown],
@@ -75,31 +75,39 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
             showlegend=False,
         )
     )
+    named = {name for name, _, _ in shown}
     before = {name: value for name, _, value in others}
-    if before:
-        named = {name for name, _, _ in shown if name in before}
-        left = sum(value for name, value in before.items() if name not in named)
+    left = sum(value for name, value in before.items() if name not in named)
+    marks = [before.get(name, left) for name, _, _ in shown] if before else []
+    lowest, highest = min([0.0, *values, *marks]), max([0.0, *values, *marks])
+    # Numbers need room: beside the bars, or, where marks lie among them, in a column of their own.
+    room = _ROOM * ((highest - lowest) or 1.0)
+    if marks:
         figure.add_scatter(
             name="Before the change",
-            x=[before.get(name, left) for name, _, _ in shown],
+            x=marks,
             y=places,
             mode="markers",
             marker={"symbol": "diamond-open", "size": 10, "color": PEER, "line_width": 2},
             hovertemplate="Before: %{x:+.4f}<extra></extra>",
         )
-    marked = [*values, *(mark for trace in figure.data[1:] for mark in trace.x)]
-    lowest, highest = min(marked, default=0.0), max(marked, default=0.0)
-    # The number beside the longest bar needs room on either side.
-    wide = (highest - min(0.0, lowest)) or 1.0
-    lowest, highest = min(lowest, -0.2 * wide), max(highest, 0.2 * wide)
+        figure.add_scatter(
+            x=[highest + 2.0 * room] * len(places),
+            y=places,
+            mode="text",
+            text=[f"{value:+.3f}, was {mark:+.3f}" for value, mark in zip(values, marks, strict=True)],
+            textposition="middle left",
+            hoverinfo="skip",
+            showlegend=False,
+        )
     figure.add_vline(x=0, line={"color": PEER, "width": 1})
     return calm_layout(
         figure,
         height=90 + 40 * max(len(places), 1),
-        legend=bool(before),
+        legend=bool(marks),
         xaxis={
             "title": _AXIS,
-            "range": [_SPACE * min(0.0, lowest), _SPACE * max(0.0, highest)],
+            "range": [lowest - room, highest + (2.0 if marks else 1.0) * room],
             "nticks": 5,
             "zeroline": False,
         },
