@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,43 +13,16 @@ from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation, Reason
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.reasons import REASONS
-from detector.errors import InputError, NotFoundError
 from detector.service.progress import Progress, no_progress
-from detector.service.runs import PAGE_ROWS, Run, get_run, run_path
+from detector.service.run_context import RunRows, own_columns, run_rows_in_context
+from detector.service.runs import get_run, run_path
 from detector.service.workspace import Workspace
 from detector.store import run_files, run_lookups
 
-#: Rows of a run by which it is decided how its columns are read when a few of its rows are explained.
-CONTEXT_ROWS = 2_048
-#: Rows of the same entities that are looked at, at most; of more, the last ones.
-ALIKE_ROWS = 100_000
 #: Flagged rows of a run that get reasons, the most severe first.
 MOST_ROWS = 10_000
 #: Scores of a row then and now are the same when they differ by less.
 SAME_SCORE = 1e-6
-
-
-@dataclass(frozen=True, eq=False)
-class RunRows:
-    """Some rows of a run, and what they have to be seen with to be scored as they were.
-
-    Parameters
-    ----------
-    run : the run.
-    rows : the rows in the order of the file, under its own column names; the index, ``row``, counts from 1.
-    scored : what scoring said of them then, see ``run_files.SCORED_COLUMNS``.
-    context : the first rows of the run: how columns are read is decided by more rows than a few.
-    alike : what tells of entities, of all rows of the same ones up to the last batch in which there is one of
-        ``rows``; ``None`` when no entity is named.
-    batch_rows : rows of a batch. Within one, rows are compared by their times, in whatever order they are.
-    """
-
-    run: Run
-    rows: pd.DataFrame
-    scored: pd.DataFrame
-    context: pd.DataFrame
-    alike: pd.DataFrame | None
-    batch_rows: int
 
 
 @dataclass(frozen=True)
@@ -164,31 +136,12 @@ def run_reasons(
     progress(run.rows, run.rows, f"Finding reasons in {run.name}")
 
 
-def run_rows_in_context(ws: Workspace, run_id: int, rows: Sequence[int]) -> RunRows:
-    """Return rows of a run with what they have to be seen with; the errors are those of :func:`reasons_of`."""
-    if len(rows) > PAGE_ROWS:
-        raise InputError(f"At most {PAGE_ROWS} rows are explained at a time.", rows=len(rows))
-    run = get_run(ws, run_id)
-    path = run_path(ws, run_id)
-    names = run_files.file_names(run.columns)
-    found = run_lookups.read_rows(path, rows, first=CONTEXT_ROWS)
-    missing = sorted(set(rows) - set(found.index))
-    if missing:
-        raise NotFoundError(f"Run {run_id} has no row {missing[0]}.", run=run_id, row=missing[0])
-    asked = found[found.index.isin(list(rows))]
-    own = own_columns(found, names)
-    context = own.iloc[:CONTEXT_ROWS]
-    size = ws.settings.batch_rows
-    alike = _alike(ws.detector(run.version), path, names, context, own.loc[asked.index], size)
-    return RunRows(run, own.loc[asked.index], asked[list(run_files.SCORED_COLUMNS)], context, alike, size)
-
-
 def explain_in_context(
     detector: DynamicAnomalyDetector, found: RunRows, changed: pd.DataFrame | None = None
 ) -> tuple[RowReasons, ...]:
     """Explain rows of a run as they are, or as they are ``changed``: rows with the same columns and numbers."""
     rows = found.rows if changed is None else changed
-    explanation = _explained(detector, found, rows)
+    rows, explanation = _explained(detector, found, rows)
     scores = np.exp2(explanation.output)
     then = None if changed is not None else found.scored
     return tuple(
@@ -208,64 +161,23 @@ def explain_in_context(
     )
 
 
-def _explained(detector: DynamicAnomalyDetector, found: RunRows, rows: pd.DataFrame) -> Explanation:
-    context = found.context
-    if found.alike is not None:
-        columns = list(found.alike.columns)
-        known = pd.concat([found.alike.drop(index=rows.index, errors="ignore"), rows[columns]]).sort_index()
-        # As when the run was made: batch by batch, each row beside those of its entity that came before it.
-        follower, report = detector.follower(), detector.alignment(context)
-        batches = known.groupby((known.index - 1) // found.batch_rows)
-        derived = pd.concat([follower.beside(batch, report) for _, batch in batches])
-        rows = rows.join(derived.loc[rows.index].drop(columns=columns))
-        context = detector.beside(context)
+def _explained(
+    detector: DynamicAnomalyDetector, found: RunRows, rows: pd.DataFrame
+) -> tuple[pd.DataFrame, Explanation]:
+    """Return the rows with the columns that are derived from what their entities did, and what explains them."""
+    rows, context = found.with_habits(detector, rows)
     both = pd.concat([context, rows])
-    return detector.explain(both, only=np.arange(len(context), len(both)))
-
-
-def _alike(
-    detector: DynamicAnomalyDetector,
-    path: Path,
-    names: dict[str, str],
-    context: pd.DataFrame,
-    rows: pd.DataFrame,
-    batch_rows: int,
-) -> pd.DataFrame | None:
-    """Return the columns that tell of entities, of all rows of the same ones up to the batch of the last row."""
-    behaviour = detector.behaviour
-    if behaviour is None or rows.empty:
-        return None
-    kept = {own: name for name, own in names.items()}
-    ways = detector.alignment(context).ways
-    sources = {ways[name].column if name in ways else name for name in behaviour.sources}
-    columns = [name for name in rows.columns if name in sources]
-    found = [
-        run_lookups.read_alike(
-            path,
-            kept[plan.entity],
-            rows[plan.entity].dropna().unique().tolist(),
-            [kept[name] for name in columns],
-            up_to=-(-int(rows.index.max()) // batch_rows) * batch_rows,
-            most=ALIKE_ROWS,
-        )
-        for plan in behaviour.plans
-        if plan.entity in columns
-    ]
-    if not found:
-        return None
-    together = pd.concat(found)
-    return together[~together.index.duplicated()].sort_index().rename(columns=names)
+    return rows, detector.explain(both, only=np.arange(len(context), len(both)))
 
 
 def _parts(explanation: Explanation, place: int, row: pd.Series) -> tuple[Contribution, ...]:
     values = explanation.values[place]
     ways = explanation.report.ways
-    told = {reason.feature: reason.value for reason in explanation.reasons[place]}
     parts = []
     for feature in np.argsort(-np.abs(values), kind="stable").tolist():
         name = explanation.features[feature]
         column = ways[name].column if name in ways else name
-        parts.append(Contribution(name, told.get(name, _plain(row.get(column))), float(values[feature])))
+        parts.append(Contribution(name, _plain(row.get(column)), float(values[feature])))
     return tuple(parts)
 
 
@@ -286,8 +198,3 @@ def _strongest(rows: NDArray[np.int64], explanation: Explanation) -> ReasonsBatc
         names = np.pad(names, ((0, 0), (0, lacking)), constant_values="")
         contributions = np.pad(contributions, ((0, 0), (0, lacking)))
     return ReasonsBatch(rows, names, contributions)
-
-
-def own_columns(frame: pd.DataFrame, names: dict[str, str]) -> pd.DataFrame:
-    """Return a run's rows with the columns of the file alone, under its names for them."""
-    return frame[list(names)].rename(columns=names)

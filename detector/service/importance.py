@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from detector.core.studying import StudiedColumn, Study
 from detector.errors import NotFoundError
-from detector.service.explaining import own_columns
+from detector.service.run_context import own_columns
 from detector.service.runs import get_run, run_path
 from detector.service.workspace import Workspace
 from detector.store import run_files, run_lookups
@@ -126,7 +126,7 @@ def study_run(ws: Workspace, run_id: int, most: int = SAMPLE_ROWS) -> SampleStud
     run = get_run(ws, run_id)
     if not run.rows:
         raise NotFoundError(f"Run {run_id} has no rows.", run=run_id)
-    found = run_lookups.evenly(run_path(ws, run_id), run.rows, most)
+    found = run_lookups.read_rows(run_path(ws, run_id), [], beside=run_lookups.evenly(1, run.rows, most))
     detector = ws.detector(run.version)
     study = detector.study(own_columns(found, run_files.file_names(run.columns)))
     rows = found.index.to_numpy(np.int64)
@@ -195,7 +195,8 @@ def dependence(sample: SampleStudy, feature: str) -> Dependence:
     kept = np.argsort(-counts, kind="stable")[:MOST_GROUPS]
     number = np.full(len(names), len(kept), np.intp)
     number[kept] = np.arange(len(kept))
-    told = [*(names[name] for name in kept.tolist()), f"{len(names) - len(kept)} others"]
+    others = len(names) - len(kept)
+    told = [*(names[name] for name in kept.tolist()), f"{others} other{'s' if others > 1 else ''}"]
     return Dependence(feature, "groups", groups=((feature, _grouped(number[places], told, parts)),))
 
 

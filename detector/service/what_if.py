@@ -13,7 +13,8 @@ import pandas as pd
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.schema import Feature
 from detector.errors import InputError
-from detector.service.explaining import RowReasons, RunRows, explain_in_context
+from detector.service.explaining import RowReasons, explain_in_context
+from detector.service.run_context import RunRows
 from detector.service.workspace import Workspace
 
 #: Categories to choose from, the most frequent first.

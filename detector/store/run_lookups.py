@@ -12,8 +12,8 @@ import pyarrow as pa
 from detector.store.run_files import numbered, opened
 
 
-def read_rows(path: Path, rows: Sequence[int], *, first: int = 0) -> pd.DataFrame:
-    """Return data rows of a run by their numbers, counted from 1, and its ``first`` so many; the index holds numbers.
+def read_rows(path: Path, rows: Sequence[int], *, beside: range = range(0)) -> pd.DataFrame:
+    """Return data rows of a run by their numbers, counted from 1, and those of a range; the index holds numbers.
 
     They come in the order of the file, each once. Numbers that the run does not have are passed over.
 
@@ -23,10 +23,13 @@ def read_rows(path: Path, rows: Sequence[int], *, first: int = 0) -> pd.DataFram
         When the file is gone.
     """
     listed = ",".join(str(int(row) - 1) for row in rows) or "-1"
+    first, stop, step = beside.start - 1, beside.stop - 1, beside.step
     with opened(path) as connection:
         table = connection.sql(
             "SELECT * FROM read_parquet(?, file_row_number=true)"  # noqa: S608 - whole numbers
-            f" WHERE file_row_number < {int(first)} OR file_row_number IN ({listed}) ORDER BY file_row_number",
+            f" WHERE file_row_number IN ({listed})"
+            f" OR (file_row_number BETWEEN {first} AND {stop - 1} AND (file_row_number - {first}) % {step} = 0)"
+            " ORDER BY file_row_number",
             params=[str(path)],
         ).to_arrow_table()
     return numbered(table.to_pandas())
@@ -76,22 +79,9 @@ def most_severe(path: Path, most: int) -> list[int]:
     return sorted(int(row[0]) for row in found)
 
 
-def evenly(path: Path, rows: int, most: int) -> pd.DataFrame:
-    """Return at most ``most`` of a run's ``rows`` rows, at even distances from the first on; the index holds numbers.
-
-    Raises
-    ------
-    NotFoundError
-        When the file is gone.
-    """
-    step = max(1, -(-rows // most))
-    with opened(path) as connection:
-        table = connection.sql(
-            f"SELECT * FROM read_parquet(?, file_row_number=true) WHERE file_row_number % {step} = 0"  # noqa: S608 - a whole number
-            " ORDER BY file_row_number",
-            params=[str(path)],
-        ).to_arrow_table()
-    return numbered(table.to_pandas())
+def evenly(first: int, last: int, most: int) -> range:
+    """Return at most ``most`` numbers from ``first`` to ``last`` at even distances."""
+    return range(first, last + 1, max(1, -(-(last + 1 - first) // most)))
 
 
 def _quoted(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -19,8 +20,10 @@ from detector.ui.theme import CALM, CHANGED, FLAGGED, PEER, calm_layout
 #: Bars of a row drawn at most; what is left is one bar more.
 MOST_BARS = 10
 _MORE, _LESS = "makes it more unusual", "makes it less unusual"
-_LONGEST = 34
-_AXIS = "← less unusual      contribution      more unusual →"
+_LONGEST = 30
+_AXIS = "more unusual →"
+#: The room for a number beside the bars, as a share of theirs.
+_ROOM = 0.25
 #: From this ratio of the largest to the middle value on, numbers are drawn on a logarithmic axis.
 _WIDE = 50.0
 
@@ -55,16 +58,16 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
     shown = sorted(shown, key=lambda part: -part[2])
     if rest:
         shown.append((f"{len(rest)} other columns", "", sum(value for _, _, value in rest)))
-    names = [_label(name, value) for name, value, _ in shown]
+    places = list(range(len(shown)))
     values = [value for _, _, value in shown]
     figure = go.Figure(
         go.Bar(
             x=values,
-            y=names,
+            y=places,
             orientation="h",
-            width=0.7 if len(names) > 2 else 0.3,
+            width=0.62 if len(places) > 2 else 0.3,
             marker={"color": [FLAGGED if value > 0 else CALM for value in values], "line_width": 0},
-            text=[f"{value:+.3f}" for value in values],
+            text=None if others else [f"{value:+.3f}" for value in values],
             textposition="outside",
             cliponaxis=False,
             customdata=[(name, value, _MORE if part > 0 else _LESS) for name, value, part in shown],
@@ -72,50 +75,76 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
             showlegend=False,
         )
     )
+    named = {name for name, _, _ in shown}
     before = {name: value for name, _, value in others}
-    if before:
-        named = {name for name, _, _ in shown if name in before}
-        left = sum(value for name, value in before.items() if name not in named)
+    left = sum(value for name, value in before.items() if name not in named)
+    marks = [before.get(name, left) for name, _, _ in shown] if before else []
+    lowest, highest = min([0.0, *values, *marks]), max([0.0, *values, *marks])
+    # Numbers need room: beside the bars, or, where marks lie among them, in a column of their own.
+    room = _ROOM * ((highest - lowest) or 1.0)
+    if marks:
         figure.add_scatter(
             name="Before the change",
-            x=[before.get(name, left) for name, _, _ in shown],
-            y=names,
+            x=marks,
+            y=places,
             mode="markers",
             marker={"symbol": "diamond-open", "size": 10, "color": PEER, "line_width": 2},
             hovertemplate="Before: %{x:+.4f}<extra></extra>",
         )
-    reach = max((abs(value) for value in (*values, *before.values())), default=0.0) or 1.0
+        figure.add_scatter(
+            x=[highest + 2.0 * room] * len(places),
+            y=places,
+            mode="text",
+            text=[f"{value:+.3f}, was {mark:+.3f}" for value, mark in zip(values, marks, strict=True)],
+            textposition="middle left",
+            hoverinfo="skip",
+            showlegend=False,
+        )
     figure.add_vline(x=0, line={"color": PEER, "width": 1})
     return calm_layout(
         figure,
-        height=90 + 30 * max(len(names), 1),
-        legend=bool(before),
+        height=90 + 40 * max(len(places), 1),
+        legend=bool(marks),
         xaxis={
             "title": _AXIS,
-            "range": [-1.3 * reach, 1.3 * reach],
-            "nticks": 7,
+            "range": [lowest - room, highest + (2.0 if marks else 1.0) * room],
+            "nticks": 5,
             "zeroline": False,
         },
-        yaxis={"autorange": "reversed", "title": None, "type": "category", "showgrid": False},
+        yaxis=_named([f"{_short(name)}<br><b>{_short(value)}</b>" if value else name for name, value, _ in shown]),
     )
 
 
-def _label(name: str, value: str) -> str:
-    text = f"{name} = {value}" if value else name
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _named(names: Sequence[str]) -> dict[str, Any]:
+    """Return an axis from top to bottom with these names; by places, since two names may be short for the same."""
+    return {
+        "tickmode": "array",
+        "tickvals": list(range(len(names))),
+        "ticktext": list(names),
+        "range": [len(names) - 0.5, -0.5],
+        "title": None,
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
+def _short(text: str) -> str:
+    """Return a text that leaves room for the chart beside it, and in which nothing is taken for a mark."""
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
 def importance_bars(columns: Sequence[ColumnImportance], *, most: int = 15) -> go.Figure:
     """Draw how much each column moves the scores of a sample, beside how much it sets the model's own rows apart."""
     shown = list(columns)[:most]
-    names = [_label(item.feature, "") for item in shown]
+    places = list(range(len(shown)))
     figure = go.Figure(
         go.Bar(
             name="In these rows",
             x=[item.share for item in shown],
-            y=names,
+            y=places,
             orientation="h",
-            width=0.6 if len(names) > 2 else 0.3,
+            width=0.6 if len(places) > 2 else 0.3,
             marker={"color": CALM, "line_width": 0},
             customdata=[(item.feature, item.mean_size) for item in shown],
             hovertemplate="%{customdata[0]}<br>%{x:.1%} of all contributions"
@@ -125,17 +154,18 @@ def importance_bars(columns: Sequence[ColumnImportance], *, most: int = 15) -> g
     figure.add_scatter(
         name="In training",
         x=[item.model_share for item in shown],
-        y=names,
+        y=places,
+        customdata=[(item.feature,) for item in shown],
         mode="markers",
         marker={"symbol": "diamond-open", "size": 9, "color": CHANGED, "line_width": 2},
-        hovertemplate="In training: %{x:.1%}<extra></extra>",
+        hovertemplate="%{customdata[0]}<br>in training %{x:.1%}<extra></extra>",
     )
     return calm_layout(
         figure,
-        height=90 + 26 * max(len(names), 1),
+        height=110 + 30 * max(len(places), 1),
         legend=True,
-        xaxis={"title": "Share of what moves scores", "tickformat": ".0%", "rangemode": "tozero", "nticks": 6},
-        yaxis={"autorange": "reversed", "title": None, "type": "category", "showgrid": False},
+        xaxis={"title": "Share", "tickformat": ".0%", "rangemode": "tozero", "nticks": 4, "tickangle": 0},
+        yaxis=_named([_short(item.feature) for item in shown]),
     )
 
 
@@ -180,16 +210,8 @@ def beeswarm(swarms: Sequence[Swarm]) -> go.Figure:
         figure,
         height=110 + 46 * max(len(swarms), 1),
         legend=True,
-        xaxis={"title": _AXIS, "nticks": 7, "zeroline": False},
-        yaxis={
-            "tickmode": "array",
-            "tickvals": list(range(len(swarms))),
-            "ticktext": [_label(swarm.feature, "") for swarm in swarms],
-            "range": [len(swarms) - 0.5, -0.5],
-            "title": None,
-            "showgrid": False,
-            "zeroline": False,
-        },
+        xaxis={"title": _AXIS, "nticks": 5, "zeroline": False},
+        yaxis=_named([_short(swarm.feature) for swarm in swarms]),
     )
 
 
@@ -220,7 +242,7 @@ def dependence_groups(title: str, groups: Sequence[Group]) -> go.Figure:
     """Draw what rows with the same value get: the mean, and the middle four fifths as a line."""
     figure = go.Figure(
         go.Scatter(
-            x=[_label(group.name, "") for group in groups],
+            x=[_short(group.name) for group in groups],
             y=[group.mean for group in groups],
             mode="markers",
             marker={"size": 11, "color": CALM, "line_width": 0},

@@ -9,9 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from detector.service import explaining, importance, what_if
-from detector.service.explaining import RowReasons, RunRows
+from detector.service import importance, what_if
+from detector.service.explaining import RowReasons
 from detector.service.importance import SampleStudy
+from detector.service.run_context import RunRows, run_rows_in_context
 from detector.service.runs import Run
 from detector.service.what_if import Control, Value, WhatIf
 from detector.service.workspace import Workspace
@@ -61,7 +62,7 @@ def sample_line(sample: SampleStudy) -> None:
 
 def overview_panel(sample: SampleStudy) -> int | None:
     """Show what the scores rest on; return the row of the point that was chosen, if any."""
-    left, right = st.columns([2, 3], gap="large")
+    left, right = st.columns(2, gap="large")
     with left:
         st.subheader(
             "What scores rest on",
@@ -184,7 +185,7 @@ def _row(ws: Workspace, run: Run, row: int) -> None:
 
 @st.cache_data(max_entries=16, show_spinner=False, hash_funcs={Workspace: _home})
 def _in_context(ws: Workspace, run_id: int, row: int) -> RunRows:
-    return explaining.run_rows_in_context(ws, run_id, [row])
+    return run_rows_in_context(ws, run_id, [row])
 
 
 def _figures(result: WhatIf, *, changed: bool) -> None:
@@ -211,7 +212,7 @@ def _figures(result: WhatIf, *, changed: bool) -> None:
     elif not before.as_then and before.severity_then is not None:
         told += (
             f" When the run was made its severity was {severity(before.severity_then)}: "
-            "what is known of its entity, or how much of the file is read together, has changed since."
+            "what is known of its entity has changed since."
         )
     st.caption(told)
 

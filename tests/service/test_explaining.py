@@ -8,6 +8,7 @@ import pytest
 
 from detector.errors import Cancelled, InputError, NotFoundError
 from detector.service import explaining, training
+from detector.service.run_context import CONTEXT_ROWS
 from detector.service.runs import run_rows
 from detector.service.scoring import score_file
 from detector.service.training import TrainParameters
@@ -76,6 +77,23 @@ def test_rows_whose_entities_have_gone_on_say_that_they_are_not_as_then(carded):
     found = explaining.reasons_of(ws, run.id, list(range(1, 100)))
     assert not all(item.as_then for item in found)
     assert all(item.severity_then is not None for item in found)
+
+
+def test_a_file_that_begins_unlike_the_rest_of_it_is_read_as_when_it_was_scored(ws, trained, give):
+    rows = transactions(3 * CONTEXT_ROWS, seed=1)
+    rows.loc[CONTEXT_ROWS:, "country"] = "elsewhere"
+    run = score_file(ws, give(rows).id, actor="ada")
+    assert {item["name"]: item["status"] for item in run.report["columns"]}["country"] == "unfamiliar"
+    found = explaining.reasons_of(ws, run.id, [1, 5_000])
+    assert all(item.as_then for item in found)
+    assert not any(part.contribution for item in found for part in item.parts if part.feature == "country")
+
+
+def test_what_is_derived_from_an_entity_is_told_with_its_value(carded):
+    ws, run = carded
+    (found,) = explaining.reasons_of(ws, run.id, [400])
+    values = {part.feature: part.value for part in found.parts}
+    assert all(isinstance(values[name], float) for name in values if "card: " in name or "habit" in name)
 
 
 @pytest.mark.parametrize("which", ["run", "carded"])

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from detector.errors import InputError
-from detector.service import explaining, training, what_if
+from detector.service import training, what_if
+from detector.service.run_context import run_rows_in_context
 from detector.service.runs import run_rows
 from detector.service.scoring import score_file
 from tests.service.conftest import PARAMETERS, transactions
@@ -19,7 +20,7 @@ from tests.service.test_explaining import cards
 def odd(ws, trained, give):
     """The most severe row of a run."""
     run = score_file(ws, give(transactions(400, seed=1)).id, actor="ada")
-    return explaining.run_rows_in_context(ws, run.id, [int(run_rows(ws, run.id, limit=1).index[0])])
+    return run_rows_in_context(ws, run.id, [int(run_rows(ws, run.id, limit=1).index[0])])
 
 
 def test_every_scored_column_can_be_changed_in_the_terms_of_its_file(ws, odd):
@@ -72,7 +73,7 @@ def test_a_changed_amount_is_compared_anew_with_the_habit_of_its_entity(ws, give
     later = cards(300, seed=2)
     later["at"] = later["at"].str.replace("2026-03", "2026-04")
     run = score_file(ws, give(later).id, actor="ada")
-    found = explaining.run_rows_in_context(ws, run.id, [200])
+    found = run_rows_in_context(ws, run.id, [200])
     changed = what_if.what_if(ws, found, {"amount": 1.0})
     habit = "amount against this card's habit"
     before = {part.feature: part.contribution for part in changed.before.parts}
@@ -85,7 +86,7 @@ def test_a_changed_amount_is_compared_anew_with_the_habit_of_its_entity(ws, give
 def test_columns_of_another_unit_are_changed_in_that_of_the_file(ws, trained, give):
     cents = transactions(400, seed=1).assign(amount=lambda frame: 100 * frame["amount"])
     run = score_file(ws, give(cents).id, actor="ada")
-    found = explaining.run_rows_in_context(ws, run.id, [5])
+    found = run_rows_in_context(ws, run.id, [5])
     (amount,) = (control for control in what_if.controls(ws, found) if control.feature == "amount")
     assert amount.high > 10_000
     changed = what_if.what_if(ws, found, {"amount": 500_000.0})

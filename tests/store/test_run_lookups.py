@@ -24,10 +24,10 @@ def run(tmp_path: Path) -> Path:
         return writer.finish()
 
 
-def test_rows_are_found_by_number_in_the_order_of_the_file_with_the_first_ones(run: Path) -> None:
+def test_rows_are_found_by_number_in_the_order_of_the_file_with_those_of_a_range(run: Path) -> None:
     found = read_rows(run, [5, 3, 3, 77])
     assert (found.index.tolist(), found["name"].tolist()) == ([3, 5], ["c", "e"])
-    assert read_rows(run, [5, 1], first=2)["name"].tolist() == ["a", "b", "e"]
+    assert read_rows(run, [5, 1], beside=range(2, 5, 2))["name"].tolist() == ["a", "b", "d", "e"]
     assert read_rows(run, []).empty
 
 
@@ -43,9 +43,9 @@ def test_the_most_severe_flagged_rows_are_told_in_the_order_of_the_file(run: Pat
     assert most_severe(run, 10) == [2, 4, 5]
 
 
-@pytest.mark.parametrize(("most", "numbers"), [(9, [1, 2, 3, 4, 5]), (2, [1, 4]), (3, [1, 3, 5]), (1, [1])])
-def test_a_sample_is_taken_evenly(run: Path, most: int, numbers: list[int]) -> None:
-    assert evenly(run, 5, most).index.tolist() == numbers
+@pytest.mark.parametrize(("most", "numbers"), [(9, [3, 4, 5, 6, 7]), (2, [3, 6]), (3, [3, 5, 7]), (1, [3])])
+def test_numbers_are_taken_evenly(most: int, numbers: list[int]) -> None:
+    assert list(evenly(3, 7, most)) == numbers
 
 
 def test_a_run_whose_rows_are_gone_says_so(tmp_path: Path) -> None:
