@@ -10,9 +10,12 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, func, select
 
 from detector.service.api_probe import ApiState
+from detector.service.drift_results import RunDrift
+from detector.service.drifting import drift_of_run
 from detector.service.histogram import Histogram, severity_shift
 from detector.service.queue import open_cases
 from detector.service.runs import Run, list_runs
+from detector.service.schema_changes import changed_columns
 from detector.service.workspace import Workspace
 from detector.store import tables
 
@@ -83,6 +86,7 @@ def overview(ws: Workspace) -> Overview:
     with ws.database.read() as connection:
         many, rows = connection.execute(select(func.count(), func.coalesce(func.sum(tables.runs.c.rows), 0))).one()
     latest = runs[0] if runs else None
+    measured = drift_of_run(ws, latest.id) if latest else None
     newest = _newest_of_each_file(runs)
     today = datetime.now(UTC).date()
     reasons = Counter[str]()
@@ -97,8 +101,8 @@ def overview(ws: Workspace) -> Overview:
         flagged_today=sum(run.flagged for run in newest if run.created_at.date() == today),
         open_flagged=sum(run.flagged for run in newest),
         flagged_share=latest.flagged / latest.rows if latest and latest.rows else None,
-        drift=_drift(latest.report, latest.histogram) if latest else "unknown",
-        drifted_columns=_drifted(latest.report) if latest else 0,
+        drift=_drift(latest.report, latest.histogram, measured) if latest else "unknown",
+        drifted_columns=len(_drifted(latest.report, measured)) if latest else 0,
         flagged_per_period=_periods(newest),
         reasons=tuple(reasons.most_common()),
         latest_run=latest,
@@ -111,19 +115,22 @@ def status(ws: Workspace) -> Status:
     with ws.database.read() as connection:
         latest: RowMapping | None = (
             connection.execute(
-                select(tables.runs.c.report, tables.runs.c.histogram).order_by(tables.runs.c.id.desc()).limit(1)
+                select(tables.runs.c.id, tables.runs.c.report, tables.runs.c.histogram)
+                .order_by(tables.runs.c.id.desc())
+                .limit(1)
             )
             .mappings()
             .one_or_none()
         )
         last = select(func.max(tables.runs.c.id)).group_by(func.coalesce(tables.runs.c.sha256, tables.runs.c.file))
         flagged = connection.scalar(select(func.sum(tables.runs.c.flagged)).where(tables.runs.c.id.in_(last)))
+    measured = drift_of_run(ws, latest["id"]) if latest else None
     return Status(
         champion_version=champion.version if champion else None,
         champion_trained_at=champion.created_at if champion else None,
         cutoff=champion.cutoff if champion else None,
-        drift=_drift(latest["report"], Histogram.from_dict(latest["histogram"])) if latest else "unknown",
-        drifted_columns=_drifted(latest["report"]) if latest else 0,
+        drift=_drift(latest["report"], Histogram.from_dict(latest["histogram"]), measured) if latest else "unknown",
+        drifted_columns=len(_drifted(latest["report"], measured)) if latest else 0,
         open_flagged=int(flagged or 0),
         open_cases=open_cases(ws),
         api=ws.api.state(),
@@ -131,22 +138,22 @@ def status(ws: Workspace) -> Status:
     )
 
 
-def _drift(report: Any, histogram: Histogram) -> Drift:
+def _drift(report: Any, histogram: Histogram, measured: RunDrift | None) -> Drift:
+    """Return the graver of what the run as a whole and its columns one by one say."""
     carried = report.get("importance_carried", 1.0)
     shift = severity_shift(histogram) if histogram.rows >= ROWS_FOR_INDEX else 0.0
-    if shift >= DRIFTING or carried < CARRIED_DRIFTING:
+    columns = "calm" if measured is None else measured.state
+    if shift >= DRIFTING or carried < CARRIED_DRIFTING or columns == "drifting":
         return "drifting"
-    if shift >= WATCH or carried < CARRIED_WATCH or _drifted(report):
+    if shift >= WATCH or carried < CARRIED_WATCH or columns == "watch" or _drifted(report, measured):
         return "watch"
     return "calm"
 
 
-def _drifted(report: Any) -> int:
-    expected = sum(bool(column.get("expected")) for column in report.get("columns", ()))
-    return (
-        sum(len(report.get(kind, ())) for kind in ("new", "missing", "retyped", "unfamiliar", "renamed", "rescaled"))
-        - expected
-    )
+def _drifted(report: Any, measured: RunDrift | None) -> set[str]:
+    """Return the columns that came otherwise than learned, and those whose values have drifted."""
+    came = {name for name, status in changed_columns(report).items() if status != "partly missing"}
+    return came | {column.name for column in (measured.columns if measured else ()) if column.state == "drifting"}
 
 
 def _newest_of_each_file(runs: tuple[Run, ...]) -> list[Run]:

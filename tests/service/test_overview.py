@@ -81,7 +81,19 @@ def test_losing_what_the_scores_rest_on_is_a_drift(ws: Workspace, trained: Train
 def test_values_unlike_those_of_training_are_a_drift(ws: Workspace, trained: TrainResult, give: Give) -> None:
     frame = transactions(600, seed=2)
     scoring.score_file(ws, give(frame.assign(amount=frame["amount"] + 5_000.0, items=99)).id, actor="ada")
-    assert overview.status(ws).drift == "drifting"
+    strip = overview.status(ws)
+    assert (strip.drift, strip.drifted_columns) == ("drifting", 2)
+
+
+def test_a_column_whose_values_moved_is_counted_beside_those_that_came_otherwise(
+    ws: Workspace, trained: TrainResult, give: Give
+) -> None:
+    frame = transactions(600, seed=2).assign(items=lambda frame: frame["items"] + 1, device="phone")
+    run = scoring.score_file(ws, give(frame).id, actor="ada")
+    strip, page = overview.status(ws), overview.overview(ws)
+    assert run.report["new"] == ["device"]
+    assert strip.drifted_columns == page.drifted_columns == 2
+    assert strip.drift == page.drift != "calm"
 
 
 def test_an_even_spread_of_severities_has_not_shifted() -> None:
