@@ -24,6 +24,7 @@ _NAMES = {
     "preview_update": "Preparing the preview",
     "sample": "Loading the sample data",
     "compare_versions": "Comparing two versions",
+    "export": "Writing the file",
 }
 _FAILED = {
     "train": "Training failed",
@@ -31,6 +32,7 @@ _FAILED = {
     "preview_update": "The preview failed",
     "sample": "The sample data could not be loaded",
     "compare_versions": "The comparison failed",
+    "export": "The file could not be written",
 }
 
 
