@@ -27,7 +27,10 @@ page = st.navigation(
             st.Page("pages/detector/models.py", title="Models", icon=":material/deployed_code:"),
             st.Page("pages/detector/drift_demo.py", title="Drift demo", icon=":material/play_circle:"),
         ],
-        "System": [st.Page("pages/system/api.py", title="API", icon=":material/api:")],
+        "System": [
+            st.Page("pages/system/exports.py", title="Exports and audit", icon=":material/ios_share:"),
+            st.Page("pages/system/api.py", title="API", icon=":material/api:"),
+        ],
     }
 )
 

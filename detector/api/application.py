@@ -21,10 +21,10 @@ from detector.api.docs import add_docs
 from detector.api.problems import error_handlers
 from detector.api.routes import Endpoints
 from detector.api.traffic import Traffic, TrafficMiddleware
-from detector.api.version import VERSION
 from detector.service.logs import configure_logs
 from detector.service.workspace import Workspace
 from detector.settings import Settings
+from detector.version import VERSION
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 

@@ -21,7 +21,6 @@ from detector.api.kinds import Fields, FieldsMemo, refuse_empty, refuse_wrong_ki
 from detector.api.parameters import read_flag, read_query, read_train_options
 from detector.api.problems import NOT_TRAINED
 from detector.api.traffic import Traffic
-from detector.api.version import VERSION
 from detector.api.warming import warm_up
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError, Problem
@@ -30,6 +29,7 @@ from detector.service.tally import no_unreadable
 from detector.service.training import TrainParameters, train_rows
 from detector.service.updating import update_rows
 from detector.service.workspace import Workspace
+from detector.version import VERSION
 
 #: Who trains and updates, as the audit names it, until callers are told apart.
 ACTOR = "api"

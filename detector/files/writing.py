@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -100,6 +101,10 @@ class ScoredWriter:
 
     def discard(self) -> None:
         """Give up: nothing appears at ``path``."""
+        if self._parquet is not None and not self._file.closed:
+            # Else it would write its end into a closed file when it is collected.
+            with suppress(OSError):
+                self._parquet.close()
         self._file.close()
         self._temporary.unlink(missing_ok=True)
 

@@ -1,6 +1,5 @@
 """Long work in the background: one worker thread a process, progress in the database.
 
-==================  ==================================================  ====================================
 kind                arguments                                           result of a finished job
 ==================  ==================================================  ====================================
 ``train``           ``upload_id``, ``parameters`` (TrainParameters as   ``version``, ``rows``
@@ -10,8 +9,24 @@ kind                arguments                                           result o
 ``sample``          none                                                ``version``, ``run_id``
 ``queue``           ``run_id``, ``rows``                                ``run_id``, ``rows``
 ``drift``           ``run_id``                                          ``run_id``
+``queue``             ``run_id``, ``rows``                                ``run_id``, ``rows``
+``drift``             ``run_id``                                          ``run_id``
 ``compare_versions``  ``run_id``, ``champion``, ``challenger``          a ``Versus`` as a dict
 ==================  ==================================================  ====================================
+=======
+====================  ==================================================  ====================================
+kind                  arguments                                           result of a finished job
+====================  ==================================================  ====================================
+``train``             ``upload_id``, ``parameters`` (TrainParameters as   ``version``, ``rows``
+                      a dict), ``roles`` (column to role)
+``score``             ``upload_id``                                       ``run_id``, ``rows``, ``flagged``
+``preview_update``    ``upload_id``                                       ``token``
+``sample``            none                                                ``version``, ``run_id``
+``queue``             ``run_id``, ``rows``                                ``run_id``, ``rows``
+``drift``             ``run_id``                                          ``run_id``
+``compare_versions``  ``run_id``, ``champion``, ``challenger``            a ``Versus`` as a dict
+``export``            ``run_id``, ``format``                              ``run_id``, ``format``, ``rows``
+====================  ==================================================  ====================================
 """
 
 from __future__ import annotations
@@ -24,13 +39,15 @@ from typing import Any, Literal, get_args
 from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
-from detector.service import demo, drifting, queueing, scoring, training, updating, versus
+from detector.service import demo, drifting, exporting, queueing, scoring, training, updating, versus
 from detector.service.background import SILENCE
 from detector.service.progress import Progress
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
-JobKind = Literal["train", "score", "preview_update", "sample", "queue", "drift", "compare_versions"]
+JobKind = Literal[
+    "train", "score", "preview_update", "sample", "queue", "drift", "compare_versions", "export"
+]  # fmt: skip
 JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrupted"]
 
 
@@ -160,6 +177,11 @@ def _compare(ws: Workspace, arguments: Mapping[str, Any], _: str, progress: Prog
     return versus.compare_versions(ws, arguments["run_id"], *sides, progress=progress).to_dict()
 
 
+def _export(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: Progress) -> Mapping[str, Any]:
+    made = exporting.export_scored(ws, arguments["run_id"], arguments["format"], actor=actor, progress=progress)
+    return {"run_id": made.run_id, "format": made.format, "rows": made.rows}
+
+
 _WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping[str, Any]]] = {
     "train": _train,
     "score": _score,
@@ -168,6 +190,7 @@ _WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping
     "queue": _queue,
     "drift": _drift,
     versus.COMPARE: _compare,
+    "export": _export,
 }
 _REQUIRED: dict[str, set[str]] = {
     "train": {"upload_id"},
@@ -177,5 +200,6 @@ _REQUIRED: dict[str, set[str]] = {
     "queue": {"run_id", "rows"},
     "drift": {"run_id"},
     versus.COMPARE: {"run_id", "champion", "challenger"},
+    "export": {"run_id", "format"},
 }
 _OPTIONAL: dict[str, set[str]] = {"train": {"parameters", "roles"}}

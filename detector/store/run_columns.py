@@ -145,6 +145,39 @@ def rows_at(path: Path, rows: Sequence[int], columns: Sequence[str]) -> pd.DataF
     return frame
 
 
+def rows_sharing(
+    path: Path, row: int, column: str, columns: Sequence[str], *, most: int, time: str | None = None
+) -> pd.DataFrame:
+    """Return a row and the latest rows before it that share its value in a column, newest first, at most ``most``.
+
+    ``time`` is the column that dates rows; without it the order of the file counts. Empty when the row has no value.
+
+    Raises
+    ------
+    NotFoundError
+        When the file is gone.
+    """
+    shared = _quoted(column)
+    listed = "".join(f", file.{_quoted(name)}" for name in columns)
+    order, until = "file.file_row_number", "file.file_row_number <= one.place"
+    if time is not None:
+        when = _quoted(time)
+        order = f"file.{when} DESC NULLS LAST, file.file_row_number"
+        until = f"(file.{when} < one.at OR (file.{when} IS NOT DISTINCT FROM one.at AND {until}))"
+    with reading(path) as connection:
+        found = connection.sql(
+            f"WITH one AS (SELECT file_row_number AS place, {shared} AS what"  # noqa: S608 - quoted names and a number
+            f"{f', {_quoted(time)} AS at' if time is not None else ''}"
+            " FROM read_parquet(?, file_row_number=true) WHERE file_row_number = ?)"
+            f" SELECT file.file_row_number{listed} FROM read_parquet(?, file_row_number=true) AS file, one"
+            f" WHERE file.{shared} = one.what AND {until} ORDER BY {order} DESC LIMIT {most:d}",
+            params=[str(path), row - 1, str(path)],
+        ).to_arrow_table()
+    frame: pd.DataFrame = found.select(range(1, found.num_columns)).to_pandas()
+    frame.index = pd.Index(found.column(0).to_numpy() + 1, name=ROW)
+    return frame
+
+
 def column_kinds(path: Path) -> dict[str, str]:
     """Return what each column of a run's file holds: ``text``, ``number``, ``yes or no``, ``time`` or ``other``.
 

@@ -26,6 +26,7 @@ _NAMES = {
     "queue": "Filling the queue",
     "drift": "Comparing the columns",
     "compare_versions": "Comparing two versions",
+    "export": "Writing the file",
 }
 _FAILED = {
     "train": "Training failed",
@@ -35,6 +36,7 @@ _FAILED = {
     "queue": "The queue could not be filled",
     "drift": "The comparison failed",
     "compare_versions": "The comparison failed",
+    "export": "The file could not be written",
 }
 
 

@@ -98,3 +98,33 @@ def test_a_file_that_is_gone_says_what_to_do(path: Path) -> None:
         run_columns.severity_counts(path)
     with pytest.raises(NotFoundError, match="Score the file again"):
         run_columns.column_kinds(path)
+
+
+def test_rows_of_one_entity_are_found_as_one_would_by_hand(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    n = 300
+    frame = pd.DataFrame(
+        {
+            "card": random.choice(["a", "b", None], n),
+            "at": pd.Timestamp("2026-03-01") + pd.to_timedelta(random.integers(0, 60, n), unit="h"),
+        }
+    )
+    frame.loc[random.random(n) < 0.1, "at"] = None
+    scored = pd.DataFrame(
+        {"score": 0.5, "severity": 50.0, "flagged": False, "version": np.int32(1), "cutoff": 90.0}, index=frame.index
+    )
+    with RunWriter(tmp_path) as writer:
+        writer.write(frame, scored)
+        path = writer.finish()
+    row = int(np.flatnonzero((frame["card"] == "a") & frame["at"].notna())[150 // 3]) + 1
+    same = frame[frame["card"] == "a"]
+    before = same[same.index < row][::-1]
+    assert run_columns.rows_sharing(path, row, "card", ["at"], most=5).index.tolist() == (before.index[:5] + 1).tolist()
+    case = same.loc[row - 1, "at"]
+    earlier = same[(same["at"] < case) | ((same["at"] == case) & (same.index < row))].reset_index(names="place")
+    by_hand = earlier.sort_values(["at", "place"], ascending=False)["place"] + 1
+    found = run_columns.rows_sharing(path, row, "card", ["card", "at"], most=500, time="at")
+    assert found.index.tolist() == by_hand.tolist()
+    assert set(found["card"]) == {"a"}
+    nobody = int(np.flatnonzero(frame["card"].isna())[0]) + 1
+    assert run_columns.rows_sharing(path, nobody, "card", [], most=5).empty

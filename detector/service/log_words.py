@@ -1,0 +1,88 @@
+"""What an entry of the log says, as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+#: Details that are told of an action without a sentence of its own, at most, and their length.
+_TOLD, _LENGTH = 5, 60
+
+
+def in_words(action: str, subject: str, details: Mapping[str, Any]) -> str:
+    """Return an entry as a sentence; an action that has none of its own is told with its short details."""
+    words = _WORDS.get(action)
+    if words is not None:
+        return words(action, subject, details)
+    told = [
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in details.items()
+        if isinstance(value, str | int | float) and not isinstance(value, bool) and 0 < len(str(value)) <= _LENGTH
+    ]
+    beside = f" ({', '.join(told[:_TOLD])})" if told else ""
+    return f"{_begun(action)}: {subject}{beside}"
+
+
+def _begun(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _because(details: Mapping[str, Any]) -> str:
+    return f" Reason: {details['reason']}." if details.get("reason") else ""
+
+
+def _champion(_: str, subject: str, told: Mapping[str, Any]) -> str:
+    before = f" in place of version {told['before']}" if told.get("before") else ""
+    return f"{_begun(subject)} became champion{before}.{_because(told)}"
+
+
+def _cutoff(_: str, __: str, told: Mapping[str, Any]) -> str:
+    before = f" from {told['before']:g}" if told.get("before") is not None else ""
+    after = "what each model implies" if told.get("cutoff") is None else f"{told['cutoff']:g}"
+    return f"The cutoff moved{before} to {after}.{_because(told)}"
+
+
+def _capacity(_: str, __: str, told: Mapping[str, Any]) -> str:
+    return (
+        "The team's capacity was forgotten."
+        if told.get("value") is None
+        else f"The team can review {told['value']:g} cases a day."
+    )
+
+
+def _version(action: str, subject: str, told: Mapping[str, Any]) -> str:
+    parent = f" from version {told['parent']}" if told.get("parent") else ""
+    how = action.removeprefix("version ")
+    return f"{_begun(subject)} was {how}{parent}; {told.get('rows', 0):,} rows in all."
+
+
+def _scored(_: str, subject: str, told: Mapping[str, Any]) -> str:
+    return (
+        f"A file of {told.get('rows', 0):,} rows was scored with version {told.get('version')} as {subject}; "
+        f"{told.get('flagged', 0):,} flagged."
+    )
+
+
+def _exported(_: str, subject: str, told: Mapping[str, Any]) -> str:
+    return f"{_begun(subject)} was taken away as {told.get('format')}, {told.get('rows', 0):,} rows."
+
+
+_WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
+    "champion moved": _champion,
+    "challenger moved": lambda _, subject, __: f"{_begun(subject)} challenges the champion.",
+    "challenger dropped": lambda _, subject, told: (
+        f"{_begun(subject)} challenges no more" + (": it was promoted." if told.get("reason") == "promoted" else ".")
+    ),
+    "cutoff set": _cutoff,
+    "capacity set": _capacity,
+    "version trained": _version,
+    "version updated": _version,
+    "version imported": _version,
+    "file received": lambda _, __, told: f"A file of {told.get('size', 0):,} bytes was received.",
+    "file scored": _scored,
+    "run exported": _exported,
+    "evidence taken": lambda _, subject, __: f"The evidence on {subject} was taken away.",
+    "log exported": lambda _, __, told: f"This log was taken away as {told.get('format')}.",
+    "job submitted": lambda _, __, told: f"Work was asked for: {str(told.get('kind', '')).replace('_', ' ')}.",
+    "job cancelled": lambda _, __, ___: "Work was stopped.",
+}
