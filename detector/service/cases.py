@@ -26,8 +26,10 @@ HISTORY_ROWS = 200
 OTHER_FILES = 11
 #: Other amounts of an entity that say what is usual for it.
 ROWS_FOR_USUAL = 5
-#: Rows linked by one value, at most; a value that more rows share links nothing.
-LINKED_BY_VALUE = 200
+#: A value links at most so many rows, and at most so large a share of its file; what more rows share links nothing.
+LINKED_BY_VALUE, LINKED_SHARE = 200, 0.01
+#: Of a short file this many rows may be linked by one value nevertheless.
+LINKED_AT_LEAST = 10
 #: Linked rows that are shown, at most.
 LINKED_ROWS = 60
 
@@ -213,8 +215,9 @@ def linked_rows(ws: Workspace, case: Case) -> LinkedRows:
         if column not in (case.entity_column, case.time_column, case.amount_column)
         and (isinstance(value, str) or (_is_whole(value) and roles.get(column) in ("entity", "id", "ignored")))
     }
-    shared = run_queries.how_many_share(path, values)
-    links = sorted((count, column) for column, count in shared.items() if 2 <= count <= LINKED_BY_VALUE)
+    shared, total = run_queries.how_many_share(path, values)
+    most = min(LINKED_BY_VALUE, max(LINKED_AT_LEAST, int(LINKED_SHARE * total)))
+    links = sorted((count, column) for column, count in shared.items() if 2 <= count <= most)
     if not links:
         columns = ["case", "shared", "entity", "time", "amount", "severity", "flagged", "outcome"]
         return LinkedRows((), pd.DataFrame(columns=columns))

@@ -7,7 +7,7 @@ for the cases that somebody touched; a process looks there for what is newer tha
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -202,6 +202,13 @@ class Inbox:
                 raise NotFoundError(f"Case {case} is not in the queue.", case=str(case))
             found[case] = table, position
         return found
+
+    def known(self, cases: Collection[CaseId]) -> frozenset[CaseId]:
+        """Return those of the cases that are in the queue."""
+        by_run = {table.queue.run: table for table in self.tables()}
+        return frozenset(
+            case for case in cases if case.run in by_run and by_run[case.run].position(case.row) is not None
+        )
 
     def find(self, case: CaseId) -> tuple[CaseTable, int]:
         """Return the table and the place of a case; raises ``NotFoundError`` when it is not in the queue."""

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -38,6 +37,8 @@ CASES = pa.schema(
         ("sentences", pa.list_(pa.string())),
     ]
 )
+#: Rows that are read to get at one.
+ROWS_A_GROUP = 1_000
 #: Columns that a process keeps in memory for as long as the queue is open.
 KEPT = ("row", "severity", "entity", "time", "amount", "group", "badges")
 
@@ -58,7 +59,7 @@ def write_queue(folder: Path, cases: pd.DataFrame, rows: pd.DataFrame) -> str:
         handle, temporary = begin_beside(path)
         try:
             with os.fdopen(handle, "wb") as file:
-                pq.write_table(table, file, compression="zstd")
+                pq.write_table(table, file, compression="zstd", row_group_size=ROWS_A_GROUP)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -114,19 +115,16 @@ def read_rows_at(path: Path, positions: NDArray[np.int64] | Sequence[int]) -> pd
 
 
 def _at(path: Path, positions: NDArray[np.int64] | Sequence[int]) -> pd.DataFrame:
-    asked = [int(position) for position in positions]
-    listed = ",".join(map(str, asked)) or "-1"
-    with duckdb.connect(config={"memory_limit": "512MB", "threads": 2}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        found: pd.DataFrame = (
-            connection.sql(
-                f"SELECT * FROM read_parquet(?, file_row_number=true) WHERE file_row_number IN ({listed})",  # noqa: S608 - whole numbers
-                params=[str(path)],
-            )
-            .to_arrow_table()
-            .to_pandas()
-        )
-    return found.set_index("file_row_number").reindex(asked)
+    asked = np.asarray(positions, np.int64)
+    with pq.ParquetFile(path) as file:
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+        ends = np.cumsum(sizes)
+        groups, which = np.unique(np.searchsorted(ends, asked, side="right"), return_inverse=True)
+        found = file.read_row_groups(groups.tolist())
+    # Where the groups that were read begin, in the file and in what was read of it.
+    begins, read = ends[groups] - np.take(sizes, groups), np.cumsum([0, *np.take(sizes, groups)])[:-1]
+    frame: pd.DataFrame = found.take(asked - begins[which] + read[which]).to_pandas()
+    return frame
 
 
 def _there(path: Path) -> Path:

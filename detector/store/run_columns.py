@@ -164,7 +164,7 @@ def rows_sharing(
         when = _quoted(time)
         order = f"file.{when} DESC NULLS LAST, file.file_row_number"
         until = f"(file.{when} < one.at OR (file.{when} IS NOT DISTINCT FROM one.at AND {until}))"
-    with reading(path) as connection:
+    with opened(path) as connection:
         found = connection.sql(
             f"WITH one AS (SELECT file_row_number AS place, {shared} AS what"  # noqa: S608 - quoted names and a number
             f"{f', {_quoted(time)} AS at' if time is not None else ''}"

@@ -93,14 +93,22 @@ def rows_before(
     return [(int(values[i]), float(values[i + 1] or 0.0)) for i in range(0, len(values), 2)]
 
 
-def how_many_share(path: Path, values: Mapping[str, Any]) -> dict[str, int]:
-    """Return, for each column, how many rows hold this value in it; raises ``NotFoundError``."""
-    if not values:
-        return {}
-    counted = ", ".join(f"count(*) FILTER (WHERE {_name(column)} = ?)" for column in values)
+def how_many_share(path: Path, values: Mapping[str, Any]) -> tuple[dict[str, int], int]:
+    """Return, for each column, how many rows hold this value in it, and how many rows there are.
+
+    Raises
+    ------
+    NotFoundError
+        When the file is gone.
+    """
+    counted = "".join(f", count(*) FILTER (WHERE {_name(column)} = ?)" for column in values)
     with opened(path) as connection:
-        found = connection.execute(f"SELECT {counted} FROM read_parquet(?)", [*values.values(), str(path)]).fetchone()  # noqa: S608
-    return dict(zip(values, map(int, found or ()), strict=True))
+        found = connection.execute(
+            f"SELECT count(*){counted} FROM read_parquet(?)",  # noqa: S608 - names are quoted
+            [*values.values(), str(path)],
+        ).fetchone()
+    total, *numbers = map(int, found or (0,) * (len(values) + 1))
+    return dict(zip(values, numbers, strict=True)), total
 
 
 def rows_that_share(path: Path, named: Named, values: Mapping[str, Any], *, but: int, limit: int) -> pd.DataFrame:
@@ -109,18 +117,21 @@ def rows_that_share(path: Path, named: Named, values: Mapping[str, Any], *, but:
     The columns are ``row`` (from 1), ``shared`` (names of columns), ``entity``, ``time``, ``amount``, ``severity`` and
     ``flagged``. ``but``: a data row to leave out. ``values`` must not be empty; raises ``NotFoundError``.
     """
-    any_of = " OR ".join(f"{_name(column)} = ?" for column in values)
-    shared = ", ".join(f"CASE WHEN {_name(column)} = ? THEN {_text(column)} END" for column in values)
-    entity = "NULL" if named.entity is None else f"{_name(named.entity)}::VARCHAR"
+    holds = [f"coalesce({_name(column)} = ?, false)::INTEGER" for column in values]
+    entity = "NULL::VARCHAR" if named.entity is None else f"{_name(named.entity)}::VARCHAR"
+    marks = [f"shared_{place}" for place in range(len(holds))]
+    told = ", ".join(f"{hold} AS {mark}" for hold, mark in zip(holds, marks, strict=True))
     with opened(path) as connection:
-        return _frame(
+        frame = _frame(
             connection,
-            f"SELECT file_row_number + 1 AS row, list_filter([{shared}], x -> x IS NOT NULL) AS shared, "  # noqa: S608 - names are quoted
-            f"{entity} AS entity, {_told(named)} FROM read_parquet(?, file_row_number=true) "
-            f"WHERE ({any_of}) AND file_row_number <> {int(but) - 1} "
-            f"ORDER BY len(shared) DESC, severity DESC, row LIMIT {int(limit)}",
-            [*values.values(), str(path), *values.values()],
+            f"WITH found AS (SELECT file_row_number + 1 AS row, {entity} AS entity, {_told(named)}, {told} "  # noqa: S608 - names are quoted
+            f"FROM read_parquet(?, file_row_number=true)) SELECT *, {' + '.join(marks)} AS many FROM found "
+            f"WHERE many > 0 AND row <> {int(but)} ORDER BY many DESC, severity DESC, row LIMIT {int(limit)}",
+            [*values.values(), str(path)],
         )
+    shared = [[name for name, held in zip(values, row, strict=True) if held] for row in frame[marks].to_numpy()]
+    frame.insert(1, "shared", pd.Series(shared, dtype=object))
+    return frame.drop(columns=[*marks, "many"])
 
 
 def _told(named: Named) -> str:
@@ -136,7 +147,3 @@ def _frame(connection: duckdb.DuckDBPyConnection, query: str, given: list[Any]) 
 
 def _name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

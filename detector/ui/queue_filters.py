@@ -35,7 +35,8 @@ _ORDERS = {
     "newest": "Newest first",
     "oldest": "Oldest first",
 }
-_OUTCOMES = {None: "Any decision", "fraud": "Fraud", "legitimate": "Legitimate", "unclear": "Unclear"}
+_OUTCOMES = {"": "Any decision", "fraud": "Fraud", "legitimate": "Legitimate", "unclear": "Unclear"}
+_NO_CHOICE = {"run": 0, "outcome": ""}
 _FIELDS = ("view", "run", "search", "badge", "least_severity", "least_amount", "outcome", "order")
 #: The address when the page was last shown in this session, for whoever comes back without one.
 _LAST = "queue_query"
@@ -96,8 +97,8 @@ def filter_bar(ws: Workspace, filters: Filters) -> None:
     )
     run.selectbox(
         "File",
-        [None, *runs],
-        format_func=lambda run: "All files" if run is None else f"Run {run} · {files.get(run, 'not in the queue')}",
+        [0, *runs],
+        format_func=lambda run: f"Run {run} · {files.get(run, 'not in the queue')}" if run else "All files",
         key="queue_run",
         on_change=_changed,
     )
@@ -109,18 +110,18 @@ def filter_bar(ws: Workspace, filters: Filters) -> None:
         on_change=_changed,
     )
     severity.number_input(
-        "Severity from",
+        "Severity",
         min_value=0.0,
         max_value=100.0,
         step=1.0,
         format="%.1f",
         key="queue_least_severity",
-        placeholder="any",
+        placeholder="from",
         on_change=_changed,
-        help="Severity when the case was detected, 0 to 100.",
+        help="At least this severe when it was detected, 0 to 100.",
     )
     amount.number_input(
-        "Amount from", step=100.0, format="%.2f", key="queue_least_amount", placeholder="any", on_change=_changed
+        "Amount", step=100.0, format="%.2f", key="queue_least_amount", placeholder="from", on_change=_changed
     )
     if filters.view in ("decided", "all"):
         with order.container(horizontal=True, gap="small"):
@@ -197,7 +198,10 @@ def take_over_address() -> Filters:
         st.query_params.from_dict(last_asked())
     filters = asked_for()
     for name in _FIELDS:
-        st.session_state[f"queue_{name}"] = getattr(filters, name)
+        # A list has no choice without a value, so that "any" is 0 or an empty text there.
+        st.session_state[f"queue_{name}"] = (
+            _NO_CHOICE.get(name) if getattr(filters, name) is None else getattr(filters, name)
+        )
     st.session_state["queue_show"] = "Patterns" if by_pattern() else "Cases"
     st.session_state[_LAST] = st.query_params.to_dict()
     return filters
@@ -212,6 +216,7 @@ def _changed() -> None:
     # A control that is not on the page now keeps what the address has.
     now = asked_for()
     given = {name: st.session_state.get(f"queue_{name}", getattr(now, name)) for name in _FIELDS}
+    given |= {name: given[name] or None for name in _NO_CHOICE}
     given["search"] = given["search"].strip()
     if given["view"] not in ("decided", "all"):
         given["outcome"] = None

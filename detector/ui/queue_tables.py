@@ -44,11 +44,11 @@ def cases_table(lines: Sequence[CaseLine], filters: Filters) -> tuple[CaseId, ..
         "Amount": [money(line.amount) for line in lines],
         "Entity": [line.entity or "" for line in lines],
         "Time": ["" if line.time is None else f"{line.time:%Y-%m-%d %H:%M}" for line in lines],
-        "Reasons": [list(line.badges[:_BADGES]) for line in lines],
         "Status": [STATUS_WORDS[line.state.outcome or line.status] for line in lines],
         "Assignee": [line.state.assignee or "" for line in lines],
         "Waiting": [age(line.opened_at).removesuffix(" ago") for line in lines],
         "Looking at it": [line.held_by or "" for line in lines],
+        "Reasons": [list(line.badges[:_BADGES]) for line in lines],
     }
     optional = {"Moved", "Entity", "Time", "Assignee", "Looking at it"}
     columns = {name: cells for name, cells in columns.items() if name not in optional or any(cells)}
@@ -71,8 +71,8 @@ def cases_table(lines: Sequence[CaseLine], filters: Filters) -> tuple[CaseId, ..
                 width=70, help="Places up or down since your decisions are learned from."
             ),
             "Amount": st.column_config.TextColumn(alignment="right"),
-            "Time": st.column_config.TextColumn(width=125, help="In UTC."),
-            "Reasons": st.column_config.ListColumn(width=330),
+            "Time": st.column_config.TextColumn(width=135, help="In UTC."),
+            "Reasons": st.column_config.ListColumn(width=300),
             "Waiting": st.column_config.TextColumn(width=80, help="Since its file was sent to the queue."),
         },
     )

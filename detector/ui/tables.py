@@ -130,7 +130,10 @@ def column_roles(check: FileCheck, *, key: str) -> dict[str, str]:
         {
             "Column": [column.name for column in columns],
             "Role": [column.role for column in columns],
-            "Examples": [", ".join(_short(example) for example in column.examples) for column in columns],
+            "Examples": [
+                ", ".join(column.examples if column.type == "text" else map(_short, column.examples))
+                for column in columns
+            ],
             "Read as": [column.type for column in columns],
             "Missing": [percent(column.nulls / check.rows if check.rows else 0.0) for column in columns],
             "Distinct": [count(min(column.distinct, check.rows)) for column in columns],

@@ -112,15 +112,16 @@ with toolbar.container(horizontal=True, vertical_alignment="center"):
     typed = st.text_input(
         "Cases",
         key="queue_typed",
-        placeholder="Mark lines below, or type cases: 4-1523, 4-88",
+        placeholder="Mark lines or type cases",
         label_visibility="collapsed",
         disabled=everything,
-        width=340,
+        width="stretch",
     )
     try:
         chosen = chosen_cases(ws, page, marked, typed, everything)
     except DetectorError as error:
         error_panel("These cases cannot be chosen", error)
         st.stop()
+    if chosen.number:
+        st.markdown(f"**{chosen.words}**")
     actions(ws, filters, chosen)
-    st.markdown(f"**{chosen.words}**" if chosen.number else ":gray[No case chosen]")
