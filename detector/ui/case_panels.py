@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,22 +10,19 @@ import pandas as pd
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import case_reasons, cases, deciding
+from detector.service import case_reasons, cases, deciding, movements
 from detector.service.case_ids import CaseId
 from detector.service.cases import Case
-from detector.service.inbox import Outcome
 from detector.service.queue import Filters
 from detector.service.workspace import Workspace
 from detector.ui.case_charts import Dot, history_chart, kind_of, linked_chart
 from detector.ui.explain_charts import signed_bars
 from detector.ui.frame import actor, told_in_words
-from detector.ui.numbers import NONE, age, count, moment, money, number, percent, plural, severity
+from detector.ui.learning_panel import kin_text
+from detector.ui.numbers import NONE, age, count, moment, money, number, plural, severity
 from detector.ui.queue_tables import STATUS_WORDS, open_case
 from detector.ui.states import error_panel, escaped
 from detector.ui.theme import CONFIG
-
-#: Cases that say why this one ranks where it does, at most.
-_KIN_SHOWN = 3
 
 
 def why(ws: Workspace, case: Case) -> None:
@@ -44,17 +41,11 @@ def why(ws: Workspace, case: Case) -> None:
         )
 
 
-def why_it_ranks_here(kin: Sequence[tuple[CaseId, Outcome, float]] = ()) -> None:
-    """Say which decided cases this one resembles, strongest first; nothing when there are none.
-
-    ``kin``: (case, its outcome, similarity 0-1).
-    """
-    said = [
-        f"case {case}, decided as {outcome} (similarity {percent(similarity)})"
-        for case, outcome, similarity in kin[:_KIN_SHOWN]
-    ]
-    if said:
-        st.markdown(f":material/hub: Ranks here with {escaped('; '.join(said))}.")
+def why_it_ranks_here(ws: Workspace, case: Case) -> None:
+    """Say which decided cases this one resembles, strongest pull first; nothing when there are none."""
+    found = movements.kin(ws, case.id)
+    if found:
+        st.markdown(f":material/hub: Ranks here because it is {'; '.join(kin_text(kin) for kin in found)}.")
 
 
 def details(case: Case) -> None:

@@ -57,7 +57,7 @@ with right:
     decision_panel(ws, case, lock, filters)
 # What is known scrolls by itself, so that the decision stays in view.
 with left.container(height=690, border=False, key=f"case_known_{case.id}"):
-    why_it_ranks_here()
+    why_it_ranks_here(ws, case)
     why(ws, case)
     st.subheader("Details", anchor=False)
     details(case)
