@@ -31,7 +31,8 @@ page = st.navigation(
             st.Page("pages/system/exports.py", title="Exports and audit", icon=":material/ios_share:"),
             st.Page("pages/system/api.py", title="API", icon=":material/api:"),
         ],
-    }
+    },
+    expanded=True,
 )
 
 # The first visitor of a new process sees the frame while the libraries load.

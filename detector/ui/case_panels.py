@@ -42,10 +42,10 @@ def why(ws: Workspace, case: Case) -> None:
 
 
 def why_it_ranks_here(ws: Workspace, case: Case) -> None:
-    """Say which decided cases this one resembles, strongest pull first; nothing when there are none."""
+    """Say which decided cases move this one, strongest pull first; nothing when there are none."""
     found = movements.kin(ws, case.id)
     if found:
-        st.markdown(f":material/hub: Ranks here because it is {'; '.join(kin_text(kin) for kin in found)}.")
+        st.markdown(f":material/hub: Moved by decisions: {'; '.join(kin_text(kin) for kin in found)}.")
 
 
 def details(case: Case) -> None:

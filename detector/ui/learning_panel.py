@@ -55,14 +55,14 @@ def moved_text(moved: Moved) -> str:
     """Return in words how far a case moved, and with whom it ranks."""
     because = kin_text(moved.kin[0]) if moved.kin else ""
     return (
-        f"**{moved.case}** from place {count(moved.before)} to {count(moved.after)}{f': {because}' if because else ''}"
+        f"**{moved.case}** from place {count(moved.before)} to {count(moved.after)}{f', {because}' if because else ''}"
     )
 
 
 def kin_text(kin: Kin) -> str:
-    """Return in words which decided case one ranks with."""
-    said = "confirmed as fraud" if kin.fraud else "decided as legitimate"
-    return f"like case {kin.case}, {said} ({kin.likeness:.0%} alike)"
+    """Return in words which decided case moves one, and which way."""
+    said = "fraud" if kin.fraud else "legitimate"
+    return f"{'up' if kin.pull > 0 else 'down'} by case {kin.case}, decided as {said} ({kin.likeness:.0%} alike)"
 
 
 def _switch(ws: Workspace) -> None:
