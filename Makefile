@@ -37,6 +37,7 @@ browser: $(VENV)/.test ## drive the real pages in Chromium
 bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files, CARDS=, TABLES= folders of tables
 	$(BIN)/python -m benchmarks.forest
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.explaining
 	$(BIN)/python -m benchmarks.serving
 	$(if $(CARDS),$(BIN)/python -m benchmarks.behaviour --data $(CARDS),@echo "Without CARDS=folder, benchmarks.behaviour is left out.")
 	$(if $(TABLES),$(BIN)/python -m benchmarks.transactions --data $(TABLES),@echo "Without TABLES=folder, benchmarks.transactions is left out.")

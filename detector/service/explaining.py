@@ -13,6 +13,7 @@ from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation, Reason
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.reasons import REASONS
+from detector.errors import DetectorError
 from detector.service.progress import Progress, no_progress
 from detector.service.run_context import RunRows, own_columns, run_rows_in_context
 from detector.service.runs import get_run, run_path
@@ -92,8 +93,8 @@ def reasons_of(ws: Workspace, run_id: int, rows: Sequence[int]) -> tuple[RowReas
         When there is no such run or row, or the run's rows are gone from the disk.
     InputError
         When more than 200 rows are asked for.
-    ArithmeticError
-        When values do not add up to the score; no explanation is better than a wrong one.
+    DetectorError
+        When contributions do not add up to the score; no explanation is better than a wrong one.
     """
     found = run_rows_in_context(ws, run_id, rows)
     explained = {item.row: item for item in explain_in_context(ws.detector(found.run.version), found)}
@@ -111,6 +112,8 @@ def run_reasons(
     ------
     NotFoundError
         When there is no such run, or its rows are gone from the disk.
+    DetectorError
+        When contributions do not add up to the score.
     Cancelled
         When ``progress`` raised it.
     """
@@ -127,7 +130,7 @@ def run_reasons(
         progress(done, run.rows, f"Finding reasons in {run.name}")
         here = chosen[told : np.searchsorted(chosen, done + len(batch), side="right")]
         frame = detector.beside(own_columns(batch, names), report)
-        found = detector.explain(frame, after=report, only=(here - done - 1).astype(np.intp), in_words=False)
+        found = _added_up(detector, frame, (here - done - 1).astype(np.intp), after=report, in_words=False)
         report = found.report if report is None else report.merged(found.report)
         done += len(batch)
         told += len(here)
@@ -167,7 +170,22 @@ def _explained(
     """Return the rows with the columns that are derived from what their entities did, and what explains them."""
     rows, context = found.with_habits(detector, rows)
     both = pd.concat([context, rows])
-    return rows, detector.explain(both, only=np.arange(len(context), len(both)))
+    return rows, _added_up(detector, both, np.arange(len(context), len(both)))
+
+
+def _added_up(
+    detector: DynamicAnomalyDetector,
+    frame: pd.DataFrame,
+    only: NDArray[np.intp],
+    *,
+    after: AlignmentReport | None = None,
+    in_words: bool = True,
+) -> Explanation:
+    try:
+        return detector.explain(frame, after=after, only=only, in_words=in_words)
+    except ArithmeticError as error:
+        # No explanation is better than a wrong one, and a page has to say so.
+        raise DetectorError("The contributions do not add up to the score, so they are not shown.") from error
 
 
 def _parts(explanation: Explanation, place: int, row: pd.Series) -> tuple[Contribution, ...]:

@@ -99,7 +99,7 @@ class ScoredTally:
         """Return (column, rows): what contributed most to the most severe flagged rows, most frequent first."""
         if self._worst is None or self._worst.empty:
             return ()
-        explained = self.champion.detector.explain(self._worst)
+        explained = self.champion.detector.explain(self._worst, after=self.report)
         first = Counter(reasons[0].feature for reasons in explained.reasons if reasons)
         return tuple(first.most_common())
 

@@ -26,7 +26,7 @@ from detector.ui.explain_charts import (
 )
 from detector.ui.frame import told_in_words
 from detector.ui.numbers import count, plural, severity
-from detector.ui.states import error_panel, escaped
+from detector.ui.states import escaped
 from detector.ui.theme import CONFIG
 
 #: Controls that are shown without unfolding the others, those of the strongest columns.
@@ -153,11 +153,7 @@ def chosen_row(run: Run, picked: Sequence[int | None], first: int) -> int:
 def row_panel(ws: Workspace, run: Run, row: int) -> None:
     """Show why one row scores as it does, and what it would score with other values."""
     with told_in_words("This row cannot be explained"):
-        try:
-            _row(ws, run, row)
-        except ArithmeticError:
-            message = "The contributions do not add up to the score, so they are not shown."
-            error_panel("This row cannot be explained", {"code": "not_explained", "message": message, "row": row})
+        _row(ws, run, row)
 
 
 def _row(ws: Workspace, run: Run, row: int) -> None:

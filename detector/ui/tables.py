@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import runs, scoring
+from detector.service import explaining, runs
 from detector.service.runs import PAGE_ROWS, Run
 from detector.service.uploads import FileCheck
 from detector.service.workspace import Workspace
@@ -95,10 +95,7 @@ def _rows_and_reasons(ws: Workspace, run: Run) -> None:
         key=f"score_why_{run.id}_{view}_{page}_{marked[0] if marked else 0}",
         width=520,
     )
-    if row in frame.index:
-        _why(ws, frame.loc[[row], own], int(row))
-    else:
-        st.caption("This row is on another page.")
+    _why(ws, run, int(row))
 
 
 def _first_things_first(ws: Workspace, names: Sequence[str]) -> list[str]:
@@ -109,18 +106,23 @@ def _first_things_first(ws: Workspace, names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: rank.get(roles.get(name, ""), len(rank)))
 
 
-def _why(ws: Workspace, row: Any, position: int) -> None:
+def _why(ws: Workspace, run: Run, row: int) -> None:
     try:
-        champion, result, explanation = scoring.score_rows(ws, row, explain=True)
+        (found,) = explaining.reasons_of(ws, run.id, [row])
     except DetectorError as error:
         error_panel("This row cannot be explained", error)
         return
-    reasons = [reason for reason in explanation.reasons[0] if reason.contribution > 0] if explanation else []
-    told = f"Row {count(position)}, severity {result.severities[0]:.1f} with version {champion.version}"
-    if not reasons:
+    told = f"Row {count(row)}, severity {found.severity:.1f} with version {found.version}"
+    if not found.reasons:
         st.markdown(f"**{told}**: no single column makes it unusual.")
-        return
-    st.markdown(f"**{told}**\n\n" + "\n".join(f"- {escaped(reason.sentence)}" for reason in reasons[:5]))
+    else:
+        st.markdown(f"**{told}**\n\n" + "\n".join(f"- {escaped(reason.sentence)}" for reason in found.reasons))
+    st.page_link(
+        "pages/detector/explain.py",
+        label="See what each column contributes, and what if it were another",
+        icon=":material/troubleshoot:",
+        query_params={"run": str(run.id), "row": str(row)},
+    )
 
 
 def column_roles(check: FileCheck, *, key: str) -> dict[str, str]:

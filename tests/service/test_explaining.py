@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.errors import Cancelled, InputError, NotFoundError
+from detector.core import explain as core
+from detector.errors import Cancelled, DetectorError, InputError, NotFoundError
 from detector.service import explaining, training
 from detector.service.run_context import CONTEXT_ROWS
 from detector.service.runs import run_rows
@@ -148,6 +149,14 @@ def test_rows_that_are_not_there_and_too_many_rows_are_refused(ws, run):
     with pytest.raises(NotFoundError):
         explaining.reasons_of(ws, 99, [1])
     assert explaining.reasons_of(ws, run.id, []) == ()
+
+
+def test_contributions_that_do_not_add_up_are_not_shown(ws, run, monkeypatch):
+    monkeypatch.setattr(core, "shap_values", lambda forest, rows: (np.zeros(rows.shape), 0.0))
+    with pytest.raises(DetectorError, match="do not add up"):
+        explaining.reasons_of(ws, run.id, [1])
+    with pytest.raises(DetectorError, match="do not add up"):
+        list(explaining.run_reasons(ws, run.id))
 
 
 def test_the_version_that_scored_a_run_explains_it_after_the_champion_has_changed(ws, run, give):

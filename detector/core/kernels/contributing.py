@@ -80,33 +80,30 @@ def _prepare(split_column, threshold, leaf, count, points, weights, above, share
                 before = share[child]
                 break
             child = parent
-        for side in range(2):
-            child = 2 * node + 1 + side
-            part = count[child] / count[node]
-            after = before * part
-            share[child] = after
-            met, missed = (_LEFT, _RIGHT) if side == 0 else (_RIGHT, _LEFT)
-            for p in range(points.shape[0]):
-                known, unknown = points[p], 1.0 - points[p]
-                whole = known + before * unknown
+        for p in range(points.shape[0]):
+            known, unknown, weight = points[p], 1.0 - points[p], weights[p]
+            of_whole = 1.0 / (known + before * unknown)
+            owed = (1.0 - before) * of_whole
+            leaves[node, :, :, p] = 0.0
+            for side in range(2):
+                child = 2 * node + 1 + side
+                part = count[child] / count[node]
+                after = before * part
+                share[child] = after
+                met, missed = (_LEFT, _RIGHT) if side == 0 else (_RIGHT, _LEFT)
                 now = known + after * unknown
-                owed = (1.0 - before) / whole
-                grows[node, side, met, p] = now / whole
-                earns[node, side, met, p] = weights[p] * ((1.0 - after) / now - owed)
-                grows[node, side, missed, p] = after * unknown / whole
-                earns[node, side, missed, p] = -weights[p] * (1.0 / unknown + owed)
+                grows[node, side, met, p] = now * of_whole
+                earns[node, side, met, p] = weight * ((1.0 - after) / now - owed)
+                grows[node, side, missed, p] = after * unknown * of_whole
+                earns[node, side, missed, p] = -weight * (1.0 / unknown + owed)
                 grows[node, side, _ASTRAY, p] = part
                 earns[node, side, _ASTRAY, p] = 0.0
-        for place in range(3):
-            for p in range(points.shape[0]):
-                leaves[node, 0, place, p] = 0.0
-                leaves[node, 1, place, p] = 0.0
-                for side in range(2):
-                    child = 2 * node + 1 + side
-                    if not _splits(threshold, child):
-                        value = leaf[_first_leaf(child, inner)] * grows[node, side, place, p]
-                        leaves[node, 0, place, p] += value
-                        leaves[node, 1, place, p] += value * earns[node, side, place, p]
+                if not _splits(threshold, child):
+                    value = leaf[_first_leaf(child, inner)]
+                    for place in range(3):
+                        added = value * grows[node, side, place, p]
+                        leaves[node, 0, place, p] += added
+                        leaves[node, 1, place, p] += added * earns[node, side, place, p]
 
 
 @njit(inline="always")
