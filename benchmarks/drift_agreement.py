@@ -33,7 +33,7 @@ from detector.core.collecting import Collector
 from detector.core.drift import FeatureDrift, drift_report
 
 #: Parts of a table in the order of time, and rows of a part at most.
-PARTS, MOST_ROWS = 5, 20_000
+PARTS, MOST_ROWS = 5, 10_000
 #: A part with fewer rows than this is not a file that anybody would score.
 FEWEST_ROWS = 200
 #: Built from labels that come days later.
@@ -64,12 +64,12 @@ def pairs_of_tables(folder: Path) -> Iterator[Pair]:
         parts = [evenly(frame.iloc[part]) for part in np.array_split(np.arange(len(frame)), PARTS)]
         if len(parts[0]) < FEWEST_ROWS:
             continue
-        for before, now in pairwise(parts):
+        # The first step in time and the last one: Evidently draws each column, and takes its time for it.
+        for before, now in list(pairwise(parts))[:: PARTS - 2]:
             yield Pair("later", name, before, now)
         order = np.random.default_rng(0).permutation(len(frame))
         shuffled = [evenly(frame.iloc[part]) for part in np.array_split(order, PARTS)]
-        for before, now in pairwise(shuffled):
-            yield Pair("shuffled", name, before, now)
+        yield Pair("shuffled", name, shuffled[0], shuffled[1])
 
 
 def evenly(frame: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +81,7 @@ def evenly(frame: pd.DataFrame) -> pd.DataFrame:
 
 def made_pairs(seeds: int) -> Iterator[Pair]:
     """Yield pairs whose columns are named after what was done to them."""
-    for rows in (500, 5_000, 50_000):
+    for rows in (500, 5_000, 20_000):
         for seed in range(seeds):
             rng = np.random.default_rng([rows, seed])
             before, now = made(rng, rows, changed=False), made(rng, rows, changed=True)
