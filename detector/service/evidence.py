@@ -21,7 +21,7 @@ from detector.store import audit, run_columns, run_files, tables
 from detector.version import VERSION
 
 #: Rows of the case's entity that are shown, at most, and columns of them.
-ENTITY_ROWS, ENTITY_COLUMNS = 50, 8
+ENTITY_ROWS, ENTITY_COLUMNS = 50, 7
 #: Entries of the timeline that are shown, at most, the newest.
 MOST_EVENTS = 500
 
@@ -173,8 +173,8 @@ def _reasons(detector: DynamicAnomalyDetector, frame: pd.DataFrame, version: int
     if not reasons:
         return html_pages.note("No single column makes this row stand out.")
     table = html_pages.table(
-        ("Column", "In words", "Usual", "Contribution"),
-        ((one.feature, one.sentence, one.usual, f"{one.contribution:+.3f}") for one in reasons),
+        ("Column", "In words", "Contribution"),
+        ((one.feature, one.sentence, f"{one.contribution:+.3f}") for one in reasons),
     )
     return table + html_pages.note(
         f"By version {version}. Contribution: {UNIT}; more is more anomalous. The strongest are shown."

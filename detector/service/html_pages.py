@@ -24,15 +24,17 @@ body {{ font: 14px/1.45 system-ui, "Segoe UI", Roboto, "DejaVu Sans", Arial, san
 h1 {{ font-size: 1.5rem; margin: 0 0 .2rem; }}
 h2 {{ font-size: 1.1rem; margin: 1.6rem 0 .4rem; border-bottom: 1px solid #d5dbe1; padding-bottom: .2rem; }}
 p.note {{ color: #55606c; margin: .3rem 0; }}
+div {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; width: 100%; }}
 th, td {{ text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid #e1e6eb;
-  overflow-wrap: anywhere; }}
+  overflow-wrap: break-word; }}
 th {{ font-weight: 600; color: #55606c; }}
 td.n {{ font-variant-numeric: tabular-nums; white-space: nowrap; }}
 thead {{ display: table-header-group; }}
 tr {{ break-inside: avoid; }}
 h2 {{ break-after: avoid; }}
-@media print {{ body {{ margin: 0; max-width: none; font-size: 11px; }} @page {{ margin: 15mm; }} }}
+@media print {{ body {{ margin: 0; max-width: none; font-size: 10px; }} div {{ overflow: visible; }}
+  @page {{ margin: 15mm; }} }}
 </style>
 </head>
 <body>
@@ -59,7 +61,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table; every cell is escaped."""
     head = "".join(f"<th>{safe(header)}</th>" for header in headers)
     body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>\n" for row in rows)
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n"
+    return f"<div><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n"
 
 
 def _cell(value: object) -> str:

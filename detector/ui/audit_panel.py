@@ -79,7 +79,7 @@ def audit_panel(ws: Workspace) -> None:
 
 def _filters(ws: Workspace) -> AuditFilter:
     actors, actions = auditing.audit_choices(ws)
-    columns = st.columns([2, 2, 2, 1.4, 1.4])
+    columns = st.columns([1.7, 1.8, 1.5, 1.5, 1.5])
     who = columns[0].selectbox("Who", actors, index=None, placeholder="Anybody", key="audit_actor")
     what = columns[1].selectbox("Action", actions, index=None, placeholder="Any", key="audit_action")
     subject = columns[2].text_input("Subject holds", key="audit_subject", placeholder="version 3", max_chars=200)

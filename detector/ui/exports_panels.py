@@ -34,7 +34,7 @@ def scored_files(ws: Workspace) -> None:
         if st.button("Score a file", type="primary", key="exports_to_score"):
             st.switch_page("pages/analysis/score.py")
         return
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    left, right = st.columns([2, 1])
     kept = st.session_state.get("exports_run_kept")
     if "exports_run" not in st.session_state and kept in known:
         # While a job runs, the page ends above these widgets, whose own state is lost then.

@@ -100,8 +100,7 @@ def version_details(ws: Workspace, info: VersionInfo) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.markdown("**What it learned from**")
-        for line in _learned_from(ws, info):
-            st.markdown(f"- {line}")
+        st.markdown("\n".join(f"- {line}" for line in _learned_from(ws, info)))
     with right:
         st.markdown("**Descent**")
         st.markdown("\n".join(f"{place}. {_generation(one)}" for place, one in enumerate(_shortened(ws, info), 1)))

@@ -7,7 +7,19 @@ from tests.browser.driver import Dashboard
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("Overview", "Score", "Train", "Update", "Schema and drift", "Explain", "Drift demo", "API")
+PAGES = (
+    "Overview",
+    "Score",
+    "Train",
+    "Update",
+    "Schema and drift",
+    "Cutoff",
+    "Explain",
+    "Models",
+    "Drift demo",
+    "Exports and audit",
+    "API",
+)
 
 
 def test_one_click_leads_to_flagged_transactions_and_their_reasons(dashboard):
