@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -29,6 +30,8 @@ PAGE_ROWS = 200
 GROUPS_SHOWN = 200
 #: Severity now, from which an unreviewed case is critical.
 CRITICAL = 99.0
+
+_is_number = re.compile(r"[0-9]{1,12}", re.ASCII).fullmatch
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -70,7 +73,7 @@ class Filters:
         for name, allowed in (("view", VIEWS), ("order", ORDERS), ("outcome", OUTCOMES)):
             if query.get(name) in allowed:
                 found[name] = query[name]
-        if query.get("run", "").isdigit():
+        if _is_number(query.get("run", "")):
             found["run"] = int(query["run"])
         for name in ("search", "badge", "pattern"):
             if query.get(name):
@@ -385,7 +388,7 @@ def _found(table: CaseTable, search: str) -> Mask:
     wanted = [code for code, name in enumerate(table.entity_names) if text in name.casefold()]
     mask: Mask = np.isin(table.entities, wanted)
     run, _, row = text.partition("-")
-    if run.isdigit() and row.isdigit() and int(run) == table.queue.run:
+    if _is_number(run) and _is_number(row) and int(run) == table.queue.run:
         mask |= table.rows == int(row)
     return mask
 

@@ -55,7 +55,7 @@ if not known:
     )
     st.stop()
 asked = st.query_params.get("run", "")
-if asked.isdigit() and int(asked) in known:
+if asked.isdecimal() and int(asked) in known:
     st.session_state["score_run"] = int(asked)
     st.query_params.clear()
 chosen = st.selectbox(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.service import training, uploads
+from detector.service import queueing, scoring, training, uploads
 from detector.service.training import TrainParameters, TrainResult
 from detector.service.uploads import Upload
 from detector.service.workspace import Workspace
@@ -29,6 +29,15 @@ def transactions(rows: int = 300, seed: int = 0) -> pd.DataFrame:
             "country": random.choice(["DE", "FR", "IT"], rows),
             "at": [f"2026-03-{d:02d}T{h:02d}:15:00" for d, h in zip(day, hour, strict=True)],
         }
+    )
+
+
+def card_payments(rows: int = 300, seed: int = 0) -> pd.DataFrame:
+    """Those payments with whose card it was, where, and an order that two or three rows share."""
+    random = np.random.default_rng(seed + 1_000)
+    return transactions(rows, seed).assign(
+        card=[f"C{number:02d}" for number in random.integers(0, 20, rows)],
+        order=[f"O{number:03d}" for number in random.integers(0, rows // 2, rows)],
     )
 
 
@@ -67,3 +76,12 @@ def give(ws: Workspace) -> Callable[..., Upload]:
         return uploads.receive(ws, name, csv(frame), actor="ada")
 
     return give
+
+
+@pytest.fixture
+def queued(ws: Workspace, give: Callable[..., Upload]) -> Workspace:
+    """The workspace with the 60 most severe of 300 card payments in the queue, as run 1."""
+    training.train_rows(ws, card_payments(), PARAMETERS, {"card": "entity", "order": "ignored"}, actor="ada")
+    scoring.score_file(ws, give(card_payments(seed=1)).id, actor="ada")
+    queueing.send_to_queue(ws, 1, 60, actor="ada")
+    return ws
