@@ -81,7 +81,7 @@ def controls(ws: Workspace, found: RunRows) -> tuple[Control, ...]:
     return tuple(made)
 
 
-def what_if(ws: Workspace, found: RunRows, changes: Mapping[str, Value]) -> WhatIf:
+def what_if(ws: Workspace, found: RunRows, changes: Mapping[str, Value], before: RowReasons | None = None) -> WhatIf:
     """Score and explain a row (``found`` holds one) with other values.
 
     What its entity did before stays as it was: the changed row is compared with it anew.
@@ -89,6 +89,7 @@ def what_if(ws: Workspace, found: RunRows, changes: Mapping[str, Value]) -> What
     Parameters
     ----------
     changes : column of the file to value.
+    before : what was said of the row as it is, where it has been asked already.
 
     Raises
     ------
@@ -101,8 +102,9 @@ def what_if(ws: Workspace, found: RunRows, changes: Mapping[str, Value]) -> What
         if column not in changed.columns:
             raise InputError(f"The file has no column {column!r}.", column=column)
         changed[column] = _like(changed[column], value)
-    (before,) = explain_in_context(detector, found)
-    (after,) = explain_in_context(detector, found, changed)
+    if before is None:
+        (before,) = explain_in_context(detector, found)
+    (after,) = explain_in_context(detector, found, changed) if changes else (before,)
     return WhatIf(before, after, found.run.cutoff)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from detector.service import importance, what_if
+from detector.service import importance, runs, what_if
 from detector.service.explaining import RowReasons
 from detector.service.importance import SampleStudy
 from detector.service.run_context import RunRows, run_rows_in_context
@@ -133,36 +133,38 @@ def _picked(chosen: Any, sample: SampleStudy) -> int | None:
     return int(chosen.selection.points[0]["customdata"][0])
 
 
-def chosen_row(run: Run, picked: Sequence[int | None], first: int) -> int:
-    """Let a row be chosen by its number, which follows a point that was just clicked; return the number."""
+@st.fragment
+def row_panel(ws: Workspace, run: Run, picked: Sequence[int | None]) -> None:
+    """Show why one row scores as it does, and what it would score with other values.
+
+    The row is chosen by its number, which follows a point that was just ``picked`` in a chart; at first it is the most
+    severe one.
+    """
+    with told_in_words("This row cannot be explained"):
+        _row(ws, run, _chosen_row(ws, run, picked))
+
+
+def _chosen_row(ws: Workspace, run: Run, picked: Sequence[int | None]) -> int:
     key = f"explain_row_{run.id}"
-    clicked = tuple(picked)
-    if clicked != st.session_state.get(f"{key}_clicked", (None, None)):
-        before = st.session_state.get(f"{key}_clicked", (None, None))
-        st.session_state[f"{key}_clicked"] = clicked
-        new = next((row for row, old in zip(clicked, before, strict=True) if row is not None and row != old), None)
-        if new is not None:
-            st.session_state[key] = new
-    st.session_state.setdefault(key, first)
+    before = st.session_state.get(f"{key}_picked", (None,) * len(picked))
+    st.session_state[f"{key}_picked"] = tuple(picked)
+    new = next((row for row, old in zip(picked, before, strict=True) if row is not None and row != old), None)
+    if new is not None:
+        st.session_state[key] = new
+    if key not in st.session_state:
+        st.session_state[key] = int(runs.run_rows(ws, run.id, limit=1).index[0])
     return int(
         st.number_input("Row of the file, counted from 1", min_value=1, max_value=run.rows, step=1, key=key, width=260)
     )
 
 
-@st.fragment
-def row_panel(ws: Workspace, run: Run, row: int) -> None:
-    """Show why one row scores as it does, and what it would score with other values."""
-    with told_in_words("This row cannot be explained"):
-        _row(ws, run, row)
-
-
 def _row(ws: Workspace, run: Run, row: int) -> None:
-    found = _in_context(ws, run.id, row)
+    found, offered, as_it_is = _looked_up(ws, run.id, row)
     left, right = st.columns([3, 2], gap="large")
     with right:
         st.markdown("**What if?**")
-        changes = _changes(ws, found, row)
-    result = what_if.what_if(ws, found, changes)
+        changes = _changes(offered, as_it_is, f"explain_try_{run.id}_{row}")
+    result = what_if.what_if(ws, found, changes, as_it_is)
     with left:
         _figures(result, changed=bool(changes))
         before, after = _shown(result.before), _shown(result.after)
@@ -179,9 +181,11 @@ def _row(ws: Workspace, run: Run, row: int) -> None:
             st.markdown("No single column makes this row unusual.")
 
 
-@st.cache_data(max_entries=16, show_spinner=False, hash_funcs={Workspace: _home})
-def _in_context(ws: Workspace, run_id: int, row: int) -> RunRows:
-    return run_rows_in_context(ws, run_id, [row])
+# Not for long: what is known of the row's entity may go on.
+@st.cache_data(max_entries=16, ttl=60.0, show_spinner=False, hash_funcs={Workspace: _home})
+def _looked_up(ws: Workspace, run_id: int, row: int) -> tuple[RunRows, tuple[Control, ...], RowReasons]:
+    found = run_rows_in_context(ws, run_id, [row])
+    return found, what_if.controls(ws, found), what_if.what_if(ws, found, {}).before
 
 
 def _figures(result: WhatIf, *, changed: bool) -> None:
@@ -217,18 +221,18 @@ def _shown(row: RowReasons) -> list[tuple[str, str, float]]:
     return [(part.feature, value_shown(part.value), part.contribution) for part in row.parts]
 
 
-def _changes(ws: Workspace, found: RunRows, row: int) -> dict[str, Value]:
-    offered = what_if.controls(ws, found)
-    tries = st.session_state.setdefault("explain_tries", 0)
-    strongest = {part.feature: place for place, part in enumerate(what_if.what_if(ws, found, {}).before.parts)}
+def _changes(offered: Sequence[Control], as_it_is: RowReasons, key: str) -> dict[str, Value]:
+    """Show the controls, those of the strongest columns first; return what was changed."""
+    key = f"{key}_{st.session_state.setdefault('explain_tries', 0)}"
+    strongest = {part.feature: place for place, part in enumerate(as_it_is.parts)}
     ordered = sorted(offered, key=lambda control: strongest.get(control.feature, len(strongest)))
     changes: dict[str, Value] = {}
     for control in ordered[:_FIRST_CONTROLS]:
-        _try(control, f"explain_try_{found.run.id}_{row}_{tries}_{control.column}", changes)
+        _try(control, f"{key}_{control.column}", changes)
     if len(ordered) > _FIRST_CONTROLS:
         with st.expander(f"{plural(len(ordered) - _FIRST_CONTROLS, 'more column')}"):
             for control in ordered[_FIRST_CONTROLS:]:
-                _try(control, f"explain_try_{found.run.id}_{row}_{tries}_{control.column}", changes)
+                _try(control, f"{key}_{control.column}", changes)
     if changes:
         st.button("Back to the row as it is", key="explain_reset", on_click=_reset)
     return changes

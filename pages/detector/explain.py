@@ -4,7 +4,6 @@ import streamlit as st
 
 from detector.service import runs
 from detector.ui.explain_panels import (
-    chosen_row,
     dependence_panel,
     overview_panel,
     row_panel,
@@ -52,5 +51,4 @@ st.subheader("One row", anchor=False)
 if run is None:
     st.caption("The model keeps its own rows only as numbers for its trees. Score a file to open its rows one by one.")
 else:
-    worst = int(runs.run_rows(ws, run.id, limit=1).index[0])
-    row_panel(ws, run, chosen_row(run, picked, worst))
+    row_panel(ws, run, picked)

@@ -83,9 +83,9 @@ def test_a_link_opens_a_row_of_a_run(app, trained):
     assert at.number_input[0].value == 17
 
 
-def test_a_run_whose_rows_are_gone_says_so(page, ws):
-    runs.run_path(ws, 1).unlink()
-    at = page.run()
+def test_a_run_whose_rows_are_gone_says_so(app, trained):
+    runs.run_path(trained, 1).unlink()
+    at = app.run().switch_page(PAGE).run()
     assert "gone from data/runs" in said(at)
 
 

@@ -40,10 +40,11 @@ def test_every_scored_column_can_be_changed_in_the_terms_of_its_file(ws, odd):
 
 def test_without_a_change_nothing_changes(ws, odd):
     same = what_if.what_if(ws, odd, {})
-    assert same.before.severity == same.after.severity == same.before.severity_then
+    assert same.before == same.after
+    assert same.before.severity == same.before.severity_then
     assert same.flagged_before
     assert same.flagged_after
-    assert same.after.severity_then is None
+    assert what_if.what_if(ws, odd, {"items": 2}, same.before).before is same.before
 
 
 def test_ordinary_values_make_an_odd_row_ordinary(ws, odd):
