@@ -142,7 +142,10 @@ def queue_round(visitor: Visitor, turn: int) -> None:
 
     visitor.time("Queue", "first paint", lambda: visitor.open("/queue", "1 to 50 of"))
     visitor.time(
-        "Queue", "next page", lambda: main.get_by_role("button", name="2", exact=True).click(), says("51 to 100 of")
+        "Queue",
+        "next page",
+        lambda: main.get_by_role("button", name="Page 2", exact=True).click(),
+        says("51 to 100 of"),
     )
     visitor.time("Queue", "view: all", lambda: main.get_by_role("radio").nth(6).click(), says("1 to 50 of"))
     search = main.get_by_label("Search")
