@@ -142,15 +142,18 @@ def queue_round(visitor: Visitor, turn: int) -> None:
 
     visitor.time("Queue", "first paint", lambda: visitor.open("/queue", "1 to 50 of"))
     visitor.time(
-        "Queue", "next page", lambda: main.get_by_role("button", name="2", exact=True).click(), says("51 to 100 of")
+        "Queue",
+        "next page",
+        lambda: main.get_by_role("button", name="Page 2", exact=True).click(),
+        says("51 to 100 of"),
     )
     visitor.time("Queue", "view: all", lambda: main.get_by_role("radio").nth(6).click(), says("1 to 50 of"))
-    search = main.get_by_label("Search")
+    search = main.get_by_role("textbox", name="Search")
     visitor.time(
         "Queue", "search", lambda: (search.fill(f"C1{turn}"), search.press("Enter")), lambda: _address(page, "search")
     )
     visitor.time("Queue", "clear search", lambda: (search.fill(""), search.press("Enter")), says("1 to 50 of"))
-    severity = main.get_by_label("Severity", exact=True)
+    severity = main.locator("[class*=st-key-queue_least_severity] input")
     visitor.time("Queue", "least severity", lambda: (severity.fill("99"), severity.press("Enter")),
                  lambda: _address(page, "least_severity"))  # fmt: skip
     visitor.time(

@@ -14,6 +14,7 @@ from detector.service.drift_results import RunDrift
 from detector.service.drifting import drift_of_run
 from detector.service.histogram import Histogram, severity_shift
 from detector.service.queue import open_cases
+from detector.service.review_figures import ReviewFigures, review_figures
 from detector.service.runs import Run, list_runs
 from detector.service.schema_changes import changed_columns
 from detector.service.workspace import Workspace
@@ -29,6 +30,8 @@ CARRIED_WATCH, CARRIED_DRIFTING = 0.999, 0.8
 ROWS_FOR_INDEX = 500
 #: Runs that the first page draws on.
 RUNS_SHOWN = 100
+#: Runs whose drifted columns are drawn as a line.
+RUNS_IN_LINE = 30
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,8 @@ class Overview:
     ``flagged_today``: flagged rows of the runs made today (UTC). ``flagged_share``: 0-1, of the newest run.
     ``flagged_per_period``: (day, rows, flagged) by the files' own time column, oldest first, each day as the newest
     run that has it counts it; by the day of the run for files without one. ``reasons``: (column, rows), most frequent
-    first.
+    first. ``open_cases``: as in the strip. ``review``: how the decisions of the last 30 days went.
+    ``drift_by_run``: drifted columns of the newest runs, oldest first.
     """
 
     champion_version: int | None
@@ -77,6 +81,9 @@ class Overview:
     flagged_per_period: tuple[tuple[date, int, int], ...]
     reasons: tuple[tuple[str, int], ...]
     latest_run: Run | None
+    open_cases: int | None
+    review: ReviewFigures
+    drift_by_run: tuple[int, ...]
 
 
 def overview(ws: Workspace) -> Overview:
@@ -106,6 +113,9 @@ def overview(ws: Workspace) -> Overview:
         flagged_per_period=_periods(newest),
         reasons=tuple(reasons.most_common()),
         latest_run=latest,
+        open_cases=open_cases(ws),
+        review=review_figures(ws),
+        drift_by_run=tuple(_drifted(run.report) for run in reversed(runs[:RUNS_IN_LINE])),
     )
 
 

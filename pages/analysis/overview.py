@@ -1,18 +1,21 @@
-"""Overview: how much was flagged, when, and for which reasons."""
+"""Overview: what waits, how the review goes, how much was flagged, when, and for which reasons."""
 
 import streamlit as st
 
-from detector.service import overview, runs
+from detector.service import overview, queue, runs
+from detector.service.queue import Filters
 from detector.ui.charts import flagged_per_period, ranked_bars
 from detector.ui.first_steps import model_needed
-from detector.ui.frame import opening
-from detector.ui.numbers import age, count, day_label, percent, plural
+from detector.ui.frame import actor, opening
+from detector.ui.numbers import age, day_label
+from detector.ui.overview_figures import five_figures
+from detector.ui.queue_tables import open_case, open_queue
 from detector.ui.runs_list import runs_list, score_again
 from detector.ui.states import nothing_yet
 from detector.ui.theme import CONFIG
 from detector.ui.work import follow
 
-ws = opening("Overview", "What was scored, what was flagged, and why.")
+ws = opening("Overview", "What waits for you, what was flagged, and why.")
 follow(ws, "overview", "sample")
 model_needed(
     ws, "overview", "There is no model yet. Train one on your own file, or see flagged transactions within a minute."
@@ -29,38 +32,16 @@ if latest.stale and score_again(ws, latest, key="overview"):
     st.switch_page("pages/analysis/score.py")
 
 periods = now.flagged_per_period
-figures = st.columns(5)
-days = len(periods) > 2
-figures[0].metric(
-    "Flagged, open",
-    count(now.open_flagged),
-    help="Flagged rows of the newest run of each file. The line: flagged rows each day.",
-    chart_data=[flagged for _, _, flagged in periods] if days else None,
-    delta_color="off",
-)
-figures[1].metric(
-    "Flagged share",
-    percent(now.flagged_share),
-    help="Of all rows scored. The line: the share each day.",
-    chart_data=[flagged / rows for _, rows, flagged in periods if rows] if days else None,
-    delta_color="off",
-)
-figures[2].metric(
-    "Rows scored",
-    count(now.rows_scored),
-    help=f"In {plural(now.runs, 'run')}. The line: rows each day.",
-    chart_data=[rows for _, rows, _ in periods] if days else None,
-    delta_color="off",
-)
-figures[3].metric("Flagged today", count(now.flagged_today), help="Flagged rows of the runs made today, in UTC.")
-figures[4].metric(
-    "Drifted columns",
-    count(now.drifted_columns),
-    help="New, missing or changed in the newest run.",
-)
-
-if st.button("Review flagged rows", type="primary", key="overview_review", icon=":material/arrow_forward:"):
-    st.switch_page("pages/analysis/score.py", query_params={"run": str(latest.id)})
+five_figures(now)
+if now.open_cases is None:
+    if st.button("Send a file to the queue", type="primary", key="overview_review", icon=":material/arrow_forward:"):
+        st.switch_page("pages/analysis/score.py", query_params={"run": str(latest.id)})
+elif st.button("Continue review", type="primary", key="overview_review", icon=":material/arrow_forward:"):
+    following = queue.next_case(ws, Filters(), actor=actor())
+    if following is None:
+        open_queue(Filters())
+    else:
+        open_case(following, Filters())
 
 left, right = st.columns([3, 2], gap="large")
 with left:

@@ -26,7 +26,9 @@ from detector.ui.queue_tables import cases_table, open_case, patterns_table
 from detector.ui.states import error_panel, nothing_yet
 from detector.ui.work import follow, forget
 
-ws = opening("Queue", "Flagged transactions that wait for a decision, most severe first.")
+top = st.container(horizontal=True, vertical_alignment="center")
+with top.container(width="stretch", gap="xsmall"):
+    ws = opening("Queue", "Flagged transactions that wait for a decision, most severe first.")
 if follow(ws, "queue", "queue", "sample") is not None:
     forget("queue")
 model_needed(ws, "queue", "There is no model yet, so nothing can be flagged. Train one, or load the sample data.")
@@ -37,8 +39,8 @@ if not queueing.list_queues(ws):
 
 filters = take_over_address()
 out_of_date(ws)
-with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-    view_tabs(ws, filters)
+view_tabs(ws, filters)
+with top:
     review = st.button("Continue review", type="primary", key="queue_review", icon=":material/arrow_forward:")
 following = queue.next_case(ws, filters, actor=actor()) if review else None
 if following is not None:

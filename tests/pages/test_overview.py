@@ -1,3 +1,5 @@
+from detector.service import deciding, queue, queueing
+from detector.service.queue import Filters
 from tests.pages.saying import labels, press, said
 
 
@@ -17,9 +19,10 @@ def test_the_status_strip_says_that_nothing_is_known_yet(app):
 def test_one_click_on_the_sample_leads_to_flagged_transactions(app, finish):
     at = finish(press(app.run(), "Load the sample data"))
     text = said(at)
-    assert "Flagged, open: 0" not in text
+    assert "Open cases: 97" in text
+    assert "False alarms: –" in text
     assert "Champion: version 1" in text
-    assert "Review flagged rows" in labels(at)
+    assert "Continue review" in labels(at)
     assert len(at.get("plotly_chart")) == 2
     assert at.dataframe[0].value.loc[0, "Version"] == "1"
 
@@ -59,7 +62,21 @@ def test_a_model_without_a_run_leads_to_scoring(app, ws, files):
     assert at.title[0].value == "Score"
 
 
-def test_review_opens_the_newest_run(app, trained):
-    at = press(app.run(), "Review flagged rows")
+def test_without_a_queue_the_newest_run_is_opened(app, trained):
+    at = press(app.run(), "Send a file to the queue")
     assert at.title[0].value == "Score"
     assert at.selectbox(key="score_run").value == 1
+
+
+def test_review_goes_on_with_the_next_case(app, trained):
+    queueing.send_to_queue(trained, 1, 5, actor="test")
+    first, second, *rest = queue.matching(trained, Filters(), actor="analyst", limit=5)
+    deciding.decide(trained, [first], "fraud", "stolen_card", actor="analyst", seconds=90.0)
+    at = app.run()
+    assert "Open cases: 4" in said(at)
+    assert "False alarms: 0.0%" in said(at)
+    assert "Minutes per decision: 1.5" in said(at)
+    assert press(at, "Continue review").title[0].value == f"Case {second}"
+    deciding.decide(trained, [second, *rest], "legitimate", "data_error", actor="analyst")
+    at.switch_page("pages/analysis/overview.py").run()
+    assert press(at, "Continue review").title[0].value == "Queue"

@@ -143,3 +143,16 @@ def test_cancelled_work_says_that_nothing_changed(page, held, finish):
     assert "Nothing was changed" in said(at)
     at = press(at, "Dismiss")
     assert "Nothing was changed" not in said(at)
+
+
+def test_the_most_severe_rows_are_sent_to_the_queue_once(page, trained, finish):
+    from detector.service import queueing
+
+    run = page.selectbox(key="score_run").value
+    flagged = next(metric.value for metric in page.metric if metric.label == "Flagged")
+    at = finish(press(page, f"Send the top {flagged} to the queue"))
+    assert f"{flagged} rows of this run are in the queue, 0 decided." in said(at)
+    assert queueing.get_queue(trained, run).rows == int(flagged)
+    at = press(at, "Open in the queue")
+    assert at.title[0].value == "Queue"
+    assert at.selectbox(key="queue_run").value == run
