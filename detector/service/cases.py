@@ -19,6 +19,7 @@ from detector.service.inbox import CaseState
 from detector.service.runs import runs_folder
 from detector.service.workspace import Workspace
 from detector.store import queue_files, run_queries, tables
+from detector.store.run_files import file_names
 
 #: Rows of an entity's history that are shown, at most.
 HISTORY_ROWS = 200
@@ -45,6 +46,18 @@ class CaseReason:
 
 
 @dataclass(frozen=True)
+class CasePart:
+    """What one column contributes to the score, in log2 of it; positive makes the case more anomalous.
+
+    ``value``: as the row has it, ``None`` where it has none.
+    """
+
+    feature: str
+    value: Any
+    contribution: float
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that somebody did to a case. ``told``: in words. ``note``: what was written with it."""
 
@@ -62,7 +75,8 @@ class Case:
 
     ``severity`` and ``score``: when it was detected, by ``version`` and ``cutoff``. ``priority``: its severity now,
     with what was learned from decisions. ``values``: the row's own columns, in the order of the file. ``reasons``:
-    strongest first. ``timeline``: oldest first.
+    those to be anomalous, strongest first. ``parts``: all that leads to the score, strongest first. ``timeline``:
+    oldest first.
     """
 
     id: CaseId
@@ -80,6 +94,7 @@ class Case:
     amount: float | None
     values: Mapping[str, Any]
     reasons: tuple[CaseReason, ...]
+    parts: tuple[CasePart, ...]
     pattern: str
     state: CaseState
     timeline: tuple[Event, ...]
@@ -140,13 +155,20 @@ def get_case(ws: Workspace, case: CaseId) -> Case:
     row = queue_files.read_rows_at(path, [position]).iloc[0]
     with ws.database.read() as connection:
         run = connection.execute(
-            select(tables.runs.c.columns, tables.runs.c.cutoff).where(tables.runs.c.id == case.run)
+            select(tables.runs.c.columns, tables.runs.c.cutoff, tables.runs.c.report).where(
+                tables.runs.c.id == case.run
+            )
         ).one()
         events = connection.execute(
             select(tables.case_events)
             .where(tables.case_events.c.run == case.run, tables.case_events.c.row == case.row)
             .order_by(tables.case_events.c.number)
         ).mappings().all()  # fmt: skip
+    came_as = {column["name"]: column.get("came_as") or column["name"] for column in run.report.get("columns", ())}
+    parts = [
+        CasePart(name, _or_none(row.get(came_as.get(name, name))), float(value))
+        for name, value in zip(told["parts"], told["values"], strict=True)
+    ]
     return Case(
         id=case,
         file=queue.name,
@@ -161,13 +183,14 @@ def get_case(ws: Workspace, case: CaseId) -> Case:
         time=None if pd.isna(told["time"]) else told["time"].to_pydatetime(),
         amount_column=queue.amount,
         amount=_or_none(told["amount"]),
-        values={name: _or_none(row[name]) for name in run.columns},
+        values={kept: _or_none(row[name]) for kept, name in file_names(run.columns).items()},
         reasons=tuple(
             CaseReason(feature, badge, float(part), sentence)
             for feature, badge, part, sentence in zip(
                 told["reasons"], told["badges"], told["contributions"], told["sentences"], strict=True
             )
         ),
+        parts=tuple(sorted(parts, key=lambda part: -abs(part.contribution))),
         pattern=str(told["group"]),
         state=table.state(position),
         timeline=tuple(

@@ -1,4 +1,4 @@
-"""Why rows of a run stand out: some rows for a page, all flagged rows for a file beside the run."""
+"""Why rows of a run stand out: some rows for a page, or those that go to the queue."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation, Reason
 from detector.core.model import DynamicAnomalyDetector
-from detector.core.reasons import REASONS
 from detector.errors import DetectorError
 from detector.service.progress import Progress, no_progress
 from detector.service.run_context import RunRows, own_columns, run_rows_in_context
 from detector.service.runs import get_run, run_path
 from detector.service.workspace import Workspace
-from detector.store import run_files, run_lookups
+from detector.store import run_files
 
-#: Flagged rows of a run that get reasons, the most severe first.
-MOST_ROWS = 10_000
 #: Scores of a row then and now are the same when they differ by less.
 SAME_SCORE = 1e-6
 
@@ -66,18 +63,18 @@ class RowReasons:
 
 @dataclass(frozen=True, eq=False)
 class ReasonsBatch:
-    """The strongest reasons of flagged rows.
+    """Rows of one batch of a run, and why they score as they do.
 
     Parameters
     ----------
     rows : (k,) numbers of the data rows, from 1, ascending.
-    names : (k, 5) names of the columns that make the row more anomalous, strongest first; empty behind the last.
-    contributions : (k, 5) in log2 of the anomaly score; 0 behind the last.
+    frame : k rows as they were scored, with what was derived from earlier rows of their entities.
+    explanation : of these k rows.
     """
 
     rows: NDArray[np.int64]
-    names: NDArray[np.object_]
-    contributions: NDArray[np.float64]
+    frame: pd.DataFrame
+    explanation: Explanation
 
 
 def reasons_of(ws: Workspace, run_id: int, rows: Sequence[int]) -> tuple[RowReasons, ...]:
@@ -102,11 +99,15 @@ def reasons_of(ws: Workspace, run_id: int, rows: Sequence[int]) -> tuple[RowReas
 
 
 def run_reasons(
-    ws: Workspace, run_id: int, *, most: int = MOST_ROWS, progress: Progress = no_progress
+    ws: Workspace, run_id: int, rows: NDArray[np.int64], *, progress: Progress = no_progress
 ) -> Iterator[ReasonsBatch]:
-    """Yield the strongest reasons of a run's flagged rows, of at most its ``most`` most severe, batch by batch.
+    """Explain rows of a run, batch by batch.
 
     The run is gone through as when it was scored, so that columns are read and entities compared as they were.
+
+    Parameters
+    ----------
+    rows : (k,) numbers of data rows, from 1, ascending.
 
     Raises
     ------
@@ -118,24 +119,23 @@ def run_reasons(
         When ``progress`` raised it.
     """
     run = get_run(ws, run_id)
-    path = run_path(ws, run_id)
-    chosen = np.array(run_lookups.most_severe(path, most), np.int64)
     detector = ws.detector(run.version).follower()
     names = run_files.file_names(run.columns)
     report: AlignmentReport | None = None
     done = told = 0
-    for batch in run_files.batches(path, ws.settings.batch_rows):
-        if told == len(chosen):
+    for batch in run_files.batches(run_path(ws, run_id), ws.settings.batch_rows):
+        if told == len(rows):
             break
         progress(done, run.rows, f"Finding reasons in {run.name}")
-        here = chosen[told : np.searchsorted(chosen, done + len(batch), side="right")]
+        here = rows[told : np.searchsorted(rows, done + len(batch), side="right")]
         frame = detector.beside(own_columns(batch, names), report)
-        found = _added_up(detector, frame, (here - done - 1).astype(np.intp), after=report, in_words=False)
+        places = (here - done - 1).astype(np.intp)
+        found = _added_up(detector, frame, places, after=report)
         report = found.report if report is None else report.merged(found.report)
         done += len(batch)
         told += len(here)
         if len(here):
-            yield _strongest(here, found)
+            yield ReasonsBatch(here, frame.iloc[places], found)
     progress(run.rows, run.rows, f"Finding reasons in {run.name}")
 
 
@@ -179,10 +179,9 @@ def _added_up(
     only: NDArray[np.intp],
     *,
     after: AlignmentReport | None = None,
-    in_words: bool = True,
 ) -> Explanation:
     try:
-        return detector.explain(frame, after=after, only=only, in_words=in_words)
+        return detector.explain(frame, after=after, only=only)
     except ArithmeticError as error:
         # No explanation is better than a wrong one, and a page has to say so.
         raise DetectorError("The contributions do not add up to the score, so they are not shown.") from error
@@ -203,16 +202,3 @@ def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         value = value.item()
     return None if value is None or value is pd.NaT or value != value else value  # noqa: PLR0124 - what is no number
-
-
-def _strongest(rows: NDArray[np.int64], explanation: Explanation) -> ReasonsBatch:
-    places = explanation.strongest()
-    contributions = np.take_along_axis(explanation.values, places, axis=1)
-    names = np.array(explanation.features, object)[places]
-    names[contributions <= 0.0] = ""
-    contributions = np.maximum(contributions, 0.0)
-    lacking = REASONS - places.shape[1]
-    if lacking > 0:  # a model of fewer columns
-        names = np.pad(names, ((0, 0), (0, lacking)), constant_values="")
-        contributions = np.pad(contributions, ((0, 0), (0, lacking)))
-    return ReasonsBatch(rows, names, contributions)

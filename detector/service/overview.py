@@ -115,7 +115,9 @@ def overview(ws: Workspace) -> Overview:
         latest_run=latest,
         open_cases=open_cases(ws),
         review=review_figures(ws),
-        drift_by_run=tuple(_drifted(run.report) for run in reversed(runs[:RUNS_IN_LINE])),
+        drift_by_run=tuple(
+            len(_drifted(run.report, drift_of_run(ws, run.id))) for run in reversed(runs[:RUNS_IN_LINE])
+        ),
     )
 
 

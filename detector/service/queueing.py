@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import compress
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select, update
 
-from detector.core.alignment import AlignmentReport
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.times import times_of
 from detector.errors import InputError, NotFoundError
 from detector.service.badges import badges_of, group_of
+from detector.service.explaining import ReasonsBatch, run_reasons
 from detector.service.inbox import Queue, open_queues
 from detector.service.progress import Progress, no_progress
 from detector.service.runs import Run, get_run, runs_folder
@@ -23,8 +24,6 @@ from detector.store import audit, queue_files, run_files, run_queries, tables
 
 #: Cases that a run may have in the queue.
 MOST_CASES = 200_000
-#: Rows explained between two reports of progress.
-EXPLAINED_AT_ONCE = 1_000
 #: Reasons kept for each case.
 REASONS_KEPT = 5
 
@@ -64,12 +63,12 @@ def send_to_queue(ws: Workspace, run_id: int, rows: int, *, actor: str, progress
         raise InputError(f"Run {run_id} has no rows.", run=run_id)
     detector = ws.detector(run.version)
     chosen = run_queries.most_severe_rows(runs_folder(ws) / _file_of(ws, run_id), min(rows, run.rows))
-    frame, told = _rows_of(ws, run, detector, chosen, progress)
-    cases = _with_reasons(detector, frame, told, _came_as(run), progress)
+    frame, cases = _explained(ws, run, detector, chosen, progress)
     named = _named_columns(detector, run)
-    cases["entity"] = frame[named["entity"]].astype("string") if named["entity"] else None
-    cases["time"] = times_of(frame[named["time"]]) if named["time"] else None
-    cases["amount"] = pd.to_numeric(frame[named["amount"]], errors="coerce") if named["amount"] else None
+    whose, when, amount = (_values(frame, run, named[name]) for name in ("entity", "time", "amount"))
+    cases["entity"] = None if whose is None else whose.astype("string")
+    cases["time"] = None if when is None else times_of(when)
+    cases["amount"] = None if amount is None else pd.to_numeric(amount, errors="coerce")
     file = queue_files.write_queue(ws.inbox.folder, cases, frame)
     try:
         before = _keep(ws, run, len(cases), file, named, actor)
@@ -97,61 +96,42 @@ def close_queue(ws: Workspace, run_id: int, *, actor: str) -> None:
         audit.record(connection, actor=actor, action="queue closed", subject=f"run {run_id}")
 
 
-def _rows_of(
+def _explained(
     ws: Workspace, run: Run, detector: DynamicAnomalyDetector, chosen: pd.DataFrame, progress: Progress
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the chosen rows as they were scored, with what is derived from earlier rows; most severe first."""
-    wanted = np.sort(chosen["row"].to_numpy()) - 1
-    follower = detector.follower()
-    kept: list[pd.DataFrame] = []
-    report: AlignmentReport | None = None
-    done = 0
-    for batch in run_files.batches(runs_folder(ws) / _file_of(ws, run.id), ws.settings.batch_rows):
-        own = batch[list(run.columns)]
-        first, last = np.searchsorted(wanted, [done, done + len(own)])
-        if detector.behaviour is not None:
-            found = detector.alignment(own, report)
-            own = follower.beside(own, report)
-            report = found if report is None else report.merged(found)
-        kept.append(own.iloc[wanted[first:last] - done])
-        done += len(own)
-        progress(done, run.rows, f"Looking for the most severe rows of {run.name}")
-    frame = pd.concat(kept, ignore_index=True)
-    order = np.searchsorted(wanted, chosen["row"].to_numpy() - 1)
-    return frame.iloc[order].reset_index(drop=True), chosen.reset_index(drop=True)
+    """Return the chosen rows as they were scored, and what is told of each; most severe first."""
+    frames, told = [], []
+    for batch in run_reasons(ws, run.id, np.sort(chosen["row"].to_numpy()), progress=progress):
+        frames.append(batch.frame.set_axis(batch.rows))
+        told.append(_told(detector, batch, _came_as(run)).set_axis(batch.rows))
+    order = chosen["row"].to_numpy()
+    frame, cases = (pd.concat(parts).loc[order].reset_index(drop=True) for parts in (frames, told))
+    return frame, pd.concat([chosen.reset_index(drop=True), cases], axis=1)
 
 
-def _with_reasons(
-    detector: DynamicAnomalyDetector,
-    frame: pd.DataFrame,
-    told: pd.DataFrame,
-    came_as: Mapping[str, str],
-    progress: Progress,
-) -> pd.DataFrame:
-    parts = []
-    for first in range(0, len(frame), EXPLAINED_AT_ONCE):
-        progress(first, len(frame), "Finding the reasons of each case")
-        parts.append(_explained(detector, frame.iloc[first : first + EXPLAINED_AT_ONCE], came_as))
-    return pd.concat([told, pd.concat(parts, ignore_index=True)], axis=1)
-
-
-def _explained(detector: DynamicAnomalyDetector, frame: pd.DataFrame, came_as: Mapping[str, str]) -> pd.DataFrame:
-    reasons = detector.explain(frame).reasons
-    names: NDArray[np.object_] = np.full((len(frame), REASONS_KEPT), None, object)
+def _told(detector: DynamicAnomalyDetector, batch: ReasonsBatch, came_as: Mapping[str, str]) -> pd.DataFrame:
+    reasons = [found[:REASONS_KEPT] for found in batch.explanation.reasons]
+    names: NDArray[np.object_] = np.full((len(reasons), REASONS_KEPT), None, object)
     for i, found in enumerate(reasons):
-        for k, reason in enumerate(found[:REASONS_KEPT]):
-            names[i, k] = reason.feature
-    badges = badges_of(detector, frame, names, came_as)
-    parts = [[reason.contribution for reason in found[:REASONS_KEPT]] for found in reasons]
+        names[i, : len(found)] = [reason.feature for reason in found]
+    badges = badges_of(detector, batch.frame, names, came_as)
+    contributions = [[reason.contribution for reason in found] for found in reasons]
+    values = batch.explanation.values
     return pd.DataFrame(
         {
-            "reasons": [[reason.feature for reason in found[:REASONS_KEPT]] for found in reasons],
-            "contributions": parts,
+            "reasons": [[reason.feature for reason in found] for found in reasons],
+            "contributions": contributions,
             "badges": badges,
-            "sentences": [[reason.sentence for reason in found[:REASONS_KEPT]] for found in reasons],
-            "group": [group_of(*each) for each in zip(badges, parts, strict=True)],
+            "sentences": [[reason.sentence for reason in found] for found in reasons],
+            "group": [group_of(*each) for each in zip(badges, contributions, strict=True)],
+            "parts": [list(compress(batch.explanation.features, row)) for row in (values != 0.0).tolist()],
+            "values": [row[row != 0.0].tolist() for row in values],
         }
     )
+
+
+def _values(frame: pd.DataFrame, run: Run, column: str | None) -> pd.Series | None:
+    return None if column is None else frame[run_files.file_names(run.columns)[column]]
 
 
 def _keep(ws: Workspace, run: Run, rows: int, file: str, named: Mapping[str, str | None], actor: str) -> str | None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from detector.store import queue_files, run_lookups, tables
 from detector.store.database import Database
+from detector.store.run_files import file_names
 
 
 def rows_of(database: Database, data_folder: Path, cases: Iterable[tuple[int, int]]) -> pd.DataFrame:
@@ -42,7 +43,7 @@ def rows_of(database: Database, data_folder: Path, cases: Iterable[tuple[int, in
         missing = wanted[~np.isin(wanted, found.index)]
         path = data_folder / "runs" / file
         if len(missing) and path.is_file():
-            own = run_lookups.read_rows(path, missing.tolist())[columns]
+            own = run_lookups.read_rows(path, missing.tolist())[columns].rename(columns=file_names(columns))
             found = pd.concat([found, own]) if len(found) else own
         parts.append(found.set_axis([f"{run}-{row}" for row in found.index]))
     return pd.concat(parts) if parts else pd.DataFrame()

@@ -21,7 +21,8 @@ from detector.errors import NotFoundError
 
 #: What is told of each case. ``row`` is the data row of the run, from 1; ``group`` what cases of one pattern share;
 #: ``reasons`` the features that contribute most, ``contributions`` by how much, ``badges`` what each is about in two
-#: or three words, ``sentences`` in a sentence.
+#: or three words, ``sentences`` in a sentence. ``parts``, ``values``: all
+#: features that contribute, and by how much; they add up to the score.
 CASES = pa.schema(
     [
         ("row", pa.int64()),
@@ -35,6 +36,8 @@ CASES = pa.schema(
         ("contributions", pa.list_(pa.float64())),
         ("badges", pa.list_(pa.string())),
         ("sentences", pa.list_(pa.string())),
+        ("parts", pa.list_(pa.string())),
+        ("values", pa.list_(pa.float64())),
     ]
 )
 #: Rows that are read to get at one.

@@ -62,23 +62,6 @@ def read_alike(
     return numbered(table.to_pandas()).iloc[::-1]
 
 
-def most_severe(path: Path, most: int) -> list[int]:
-    """Return the numbers, counted from 1, of a run's ``most`` most severe flagged rows, in the order of the file.
-
-    Raises
-    ------
-    NotFoundError
-        When the file is gone.
-    """
-    with opened(path) as connection:
-        found = connection.execute(
-            "SELECT file_row_number + 1 FROM read_parquet(?, file_row_number=true) WHERE flagged"
-            " ORDER BY severity DESC, file_row_number LIMIT ?",
-            [str(path), most],
-        ).fetchall()
-    return sorted(int(row[0]) for row in found)
-
-
 def evenly(first: int, last: int, most: int) -> range:
     """Return at most ``most`` numbers from ``first`` to ``last`` at even distances."""
     return range(first, last + 1, max(1, -(-(last + 1 - first) // most)))

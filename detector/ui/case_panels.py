@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import case_reasons, cases, deciding, movements
+from detector.service import cases, deciding, movements
 from detector.service.case_ids import CaseId
 from detector.service.cases import Case
 from detector.service.queue import Filters
@@ -25,20 +25,18 @@ from detector.ui.states import error_panel, escaped
 from detector.ui.theme import CONFIG
 
 
-def why(ws: Workspace, case: Case) -> None:
-    """Show what each column contributes, and the strongest reasons in sentences."""
-    with told_in_words("The reasons cannot be shown"):
-        parts = case_reasons.parts_of(ws, case.id)
-        if case.reasons:
-            st.markdown("\n".join(f"- {escaped(reason.sentence)}" for reason in case.reasons))
-        else:
-            st.markdown("No single column makes it unusual; it is the combination.")
-        st.plotly_chart(
-            signed_bars([(part.feature, plain(part.value), part.contribution) for part in parts]),
-            config=CONFIG,
-            key="case_why",
-            alt="What each column contributes to the score of this case",
-        )
+def why(case: Case) -> None:
+    """Show the strongest reasons in sentences, and what each column contributes."""
+    if case.reasons:
+        st.markdown("\n".join(f"- {escaped(reason.sentence)}" for reason in case.reasons))
+    else:
+        st.markdown("No single column makes it unusual; it is the combination.")
+    st.plotly_chart(
+        signed_bars([(part.feature, plain(part.value), part.contribution) for part in case.parts]),
+        config=CONFIG,
+        key="case_why",
+        alt="What each column contributes to the score of this case",
+    )
 
 
 def why_it_ranks_here(ws: Workspace, case: Case) -> None:

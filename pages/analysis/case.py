@@ -58,7 +58,7 @@ with right:
 # What is known scrolls by itself, so that the decision stays in view.
 with left.container(height=690, border=False, key=f"case_known_{case.id}"):
     why_it_ranks_here(ws, case)
-    why(ws, case)
+    why(case)
     st.subheader("Details", anchor=False)
     details(case)
     st.subheader("History", anchor=False)

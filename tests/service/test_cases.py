@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from detector.errors import NotFoundError
-from detector.service import case_reasons, cases, deciding, queue, queueing, scoring
+from detector.service import cases, deciding, queue, queueing, scoring
 from detector.service.case_ids import CaseId
 from detector.service.queue import Filters
 from detector.service.uploads import Upload
@@ -60,7 +60,7 @@ def test_a_row_that_is_no_case_is_refused(queued: Workspace) -> None:
 def test_contributions_add_up_to_the_score(queued: Workspace) -> None:
     for line in queue.queue_page(queued, Filters(), actor="ada", limit=10).lines:
         found = cases.get_case(queued, line.id)
-        parts = case_reasons.parts_of(queued, line.id)
+        parts = found.parts
         assert [abs(part.contribution) for part in parts] == sorted(
             (abs(part.contribution) for part in parts), reverse=True
         )

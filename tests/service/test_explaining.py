@@ -101,44 +101,34 @@ def test_what_is_derived_from_an_entity_is_told_with_its_value(carded):
 def test_all_flagged_rows_get_the_reasons_that_they_get_alone(request, ws, which):
     given = request.getfixturevalue(which)
     ws, run = given if isinstance(given, tuple) else (ws, given)
-    batches = list(explaining.run_reasons(ws, run.id))
-    rows = np.concatenate([batch.rows for batch in batches])
     flagged = run_rows(ws, run.id, flagged_only=True, order="row")
+    batches = list(explaining.run_reasons(ws, run.id, flagged.index.to_numpy()))
+    rows = np.concatenate([batch.rows for batch in batches])
     assert rows.tolist() == flagged.index.tolist()
     alone = explaining.reasons_of(ws, run.id, rows.tolist())
-    told = [
-        [(name, value) for name, value in zip(names, values, strict=True) if name]
-        for batch in batches
-        for names, values in zip(batch.names.tolist(), batch.contributions.tolist(), strict=True)
-    ]
+    told = [found for batch in batches for found in batch.explanation.reasons]
     for item, own in zip(alone, told, strict=True):
-        assert [name for name, _ in own] == [reason.feature for reason in item.reasons]
-        assert [value for _, value in own] == pytest.approx([reason.contribution for reason in item.reasons])
-    assert all(batch.names.shape[1] == batch.contributions.shape[1] == 5 for batch in batches)
-
-
-def test_only_the_most_severe_rows_get_reasons_where_there_are_many(ws, run):
-    (batch,) = explaining.run_reasons(ws, run.id, most=5)
-    assert batch.rows.tolist() == sorted(run_rows(ws, run.id, limit=5).index)
+        assert [reason.feature for reason in own] == [reason.feature for reason in item.reasons]
+        assert [reason.sentence for reason in own] == [reason.sentence for reason in item.reasons]
+        assert [reason.contribution for reason in own] == pytest.approx([each.contribution for each in item.reasons])
+    assert sum(len(batch.frame) for batch in batches) == len(rows)
 
 
 def test_finding_reasons_tells_how_far_it_is_and_can_be_stopped(carded):
     ws, run = carded
     told = []
-    list(explaining.run_reasons(ws, run.id, progress=lambda *said: told.append(said)))
+    list(explaining.run_reasons(ws, run.id, np.arange(1, 501), progress=lambda *said: told.append(said)))
     assert [said[:2] for said in told] == [(0, 500), (150, 500), (300, 500), (450, 500), (500, 500)]
 
     def stopped(*_):
         raise Cancelled("Stopped.")
 
     with pytest.raises(Cancelled):
-        next(explaining.run_reasons(ws, run.id, progress=stopped))
+        next(explaining.run_reasons(ws, run.id, np.arange(1, 501), progress=stopped))
 
 
-def test_a_run_without_flagged_rows_has_no_reasons(ws, trained, give):
-    ws.set_cutoff(100.0, actor="ada")
-    run = score_file(ws, give(transactions(50, seed=1)).id, actor="ada")
-    assert list(explaining.run_reasons(ws, run.id)) == []
+def test_no_rows_have_no_reasons(ws, run):
+    assert list(explaining.run_reasons(ws, run.id, np.empty(0, np.int64))) == []
 
 
 def test_rows_that_are_not_there_and_too_many_rows_are_refused(ws, run):
@@ -156,7 +146,7 @@ def test_contributions_that_do_not_add_up_are_not_shown(ws, run, monkeypatch):
     with pytest.raises(DetectorError, match="do not add up"):
         explaining.reasons_of(ws, run.id, [1])
     with pytest.raises(DetectorError, match="do not add up"):
-        list(explaining.run_reasons(ws, run.id))
+        list(explaining.run_reasons(ws, run.id, np.array([1, 2])))
 
 
 def test_the_version_that_scored_a_run_explains_it_after_the_champion_has_changed(ws, run, give):

@@ -24,6 +24,8 @@ def written(folder: Path, number: int) -> Path:
             "contributions": [[0.5]] * number,
             "badges": [["amount high"]] * number,
             "sentences": [["It is high."]] * number,
+            "parts": [["amount", "country"]] * number,
+            "values": [[0.5, -0.1]] * number,
         }
     )
     rows = pd.DataFrame({'odd "name"': np.arange(number), "text": [f"t{i}" for i in range(number)]})

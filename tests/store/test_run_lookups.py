@@ -8,7 +8,7 @@ import pytest
 
 from detector.errors import NotFoundError
 from detector.store.run_files import RunWriter
-from detector.store.run_lookups import evenly, most_severe, read_alike, read_rows
+from detector.store.run_lookups import evenly, read_alike, read_rows
 
 
 @pytest.fixture
@@ -36,11 +36,6 @@ def test_rows_that_share_a_value_are_the_last_ones_up_to_a_row(run: Path) -> Non
     assert (found.index.tolist(), found["name"].tolist()) == ([3, 5], ["c", "e"])
     assert read_alike(run, 'the "card"', [1], ["name"], up_to=4, most=9)["name"].tolist() == ["a", "c"]
     assert read_alike(run, 'the "card"', [], ["name"], up_to=4, most=9).empty
-
-
-def test_the_most_severe_flagged_rows_are_told_in_the_order_of_the_file(run: Path) -> None:
-    assert most_severe(run, 2) == [2, 4]
-    assert most_severe(run, 10) == [2, 4, 5]
 
 
 @pytest.mark.parametrize(("most", "numbers"), [(9, [3, 4, 5, 6, 7]), (2, [3, 6]), (3, [3, 5, 7]), (1, [3])])
