@@ -8,9 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from io import TextIOWrapper
-from tempfile import TemporaryFile
-from typing import Any, BinaryIO, Literal, cast
+from io import BytesIO, TextIOWrapper
+from typing import Any, Literal
 
 import pyarrow as pa
 from sqlalchemy import ColumnElement, func, select
@@ -93,8 +92,8 @@ def audit_choices(ws: Workspace) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def export_audit(
     ws: Workspace, wanted: AuditFilter | None = None, format: Literal["jsonl", "csv"] = "jsonl", *, actor: str
-) -> BinaryIO:
-    """Return all entries that a filter lets through, oldest first, as an open file that nobody else sees.
+) -> BytesIO:
+    """Return all entries that a filter lets through, oldest first, as a file in memory.
 
     In CSV, texts that a spreadsheet would run as formulas are made harmless. The download is itself written down.
 
@@ -107,7 +106,7 @@ def export_audit(
         raise InputError(f"The log is exported as jsonl or csv, not as {format!r}.")
     with ws.database.write() as connection:
         audit.record(connection, actor=actor, action="log exported", subject="audit log", format=format)
-    file = cast(BinaryIO, TemporaryFile())  # noqa: SIM115 - whoever sends it closes it
+    file = BytesIO()
     text = TextIOWrapper(file, encoding="utf-8", newline="")
     rows = csv.writer(text, lineterminator="\n")
     if format == "csv":

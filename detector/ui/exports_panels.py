@@ -13,6 +13,7 @@ from detector.service.exporting import FORMATS, ExportFormat
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
+from detector.ui.lasting import chosen_last, lasting_key, remember
 from detector.ui.numbers import count, plural, size
 from detector.ui.runs_list import run_label, score_again
 from detector.ui.states import error_panel, escaped
@@ -35,18 +36,21 @@ def scored_files(ws: Workspace) -> None:
             st.switch_page("pages/analysis/score.py")
         return
     left, right = st.columns([2, 1])
-    kept = st.session_state.get("exports_run_kept")
-    if "exports_run" not in st.session_state and kept in known:
-        # While a job runs, the page ends above these widgets, whose own state is lost then.
-        st.session_state["exports_run"] = kept
-        st.session_state["exports_format"] = st.session_state["exports_format_kept"]
-    run = known[
-        left.selectbox("Run", list(known), format_func=lambda run_id: run_label(known[run_id]), key="exports_run")
-    ]
+    ids = list(known)
+    first = ids.index(chosen_last("exports_run", ids, ids[0]))
+    key = lasting_key("exports_run")
+    chosen = left.selectbox("Run", ids, index=first, format_func=lambda run_id: run_label(known[run_id]), key=key)
+    run = known[remember("exports_run", chosen)]
+    formats = list(FORMATS)
     format: ExportFormat = right.segmented_control(
-        "Format", list(FORMATS), format_func=FORMATS.__getitem__, default="csv", required=True, key="exports_format"
+        "Format",
+        formats,
+        format_func=FORMATS.__getitem__,
+        default=chosen_last("exports_format", formats, "csv"),
+        required=True,
+        key=lasting_key("exports_format"),
     )
-    st.session_state["exports_run_kept"], st.session_state["exports_format_kept"] = run.id, format
+    remember("exports_format", format)
     if run.stale and score_again(ws, run, key="exports"):
         st.rerun()
     problem = exporting.unfit(run, format)

@@ -12,11 +12,12 @@ from detector.service.challenging import Standing
 from detector.service.workspace import Workspace
 from detector.store.versions import VersionInfo
 from detector.ui.frame import actor
+from detector.ui.lasting import choose, chosen_last, lasting_key, remember
 from detector.ui.numbers import NBSP, NONE, age, count, listed, moment, number, percent, plural, severity, size
 from detector.ui.states import error_panel, escaped
 
 _FAILED = "models_failed"
-_CHOSEN, _KEPT = "models_version", "models_version_kept"
+_CHOSEN = "models_version"
 #: Up to this many versions are shown without scrolling.
 _ALL_SHOWN = 10
 
@@ -65,24 +66,18 @@ def versions_table(versions: tuple[VersionInfo, ...], now: Standing) -> None:
     )
     clicked = st.session_state.get(event)
     if clicked is not None and clicked.row < len(versions):
-        st.session_state[_CHOSEN] = versions[clicked.row].number
+        choose(_CHOSEN, versions[clicked.row].number)
 
 
 def chosen_version(versions: tuple[VersionInfo, ...], now: Standing) -> VersionInfo:
     """Let a person choose a version; the champion unless another is chosen."""
     known = {one.number: one for one in versions}
-    # While a job runs, the page ends above this widget, whose own state is lost then.
-    if st.session_state.get(_CHOSEN) not in known:
-        kept = st.session_state.get(_KEPT)
-        st.session_state[_CHOSEN] = kept if kept in known else now.champion.version
-
-    def named(version: int) -> str:
-        role = role_of(version, now)
-        return f"Version {version}{f', {role}' if role else ''}"
-
-    chosen = st.selectbox("Version", list(known), format_func=named, key=_CHOSEN, width=320)
-    st.session_state[_KEPT] = chosen
-    return known[chosen]
+    numbers = list(known)
+    first = numbers.index(chosen_last(_CHOSEN, numbers, now.champion.version))
+    key = lasting_key(_CHOSEN)
+    # The same words whatever a version is at present: the browser knows an option by them.
+    chosen = st.selectbox("Version", numbers, index=first, format_func="Version {}".format, key=key, width=320)
+    return known[remember(_CHOSEN, chosen)]
 
 
 def version_details(ws: Workspace, info: VersionInfo) -> None:

@@ -49,7 +49,7 @@ def test_a_model_without_a_run_leads_to_scoring(app, ws, files):
 
 @pytest.mark.parametrize(("format", "label"), [("csv", "CSV"), ("parquet", "Parquet"), ("xlsx", "Excel")])
 def test_a_small_run_can_be_taken_away_at_once_with_its_manifest(page, format, label):
-    page.segmented_control(key="exports_format").set_value(format)
+    page.segmented_control(key="exports_format_1").set_value(format)
     page.run()
     assert downloads(page) == [f"Download {label}", "Download manifest"]
     assert "400 rows" in said(page)
@@ -57,7 +57,7 @@ def test_a_small_run_can_be_taken_away_at_once_with_its_manifest(page, format, l
 
 def test_a_long_run_is_prepared_first(page, ws, finish, monkeypatch):
     monkeypatch.setattr(exporting, "AT_ONCE", 100)
-    page.segmented_control(key="exports_format").set_value("parquet")
+    page.segmented_control(key="exports_format_1").set_value("parquet")
     page.run()
     assert downloads(page) == []
     at = finish(press(page, "Prepare the Parquet file"))
@@ -74,7 +74,7 @@ def test_an_export_in_progress_can_be_cancelled(page, held):
 
 def test_what_excel_cannot_hold_is_told_before(page, monkeypatch):
     monkeypatch.setattr(exporting, "MOST_ROWS", 100)
-    page.segmented_control(key="exports_format").set_value("xlsx")
+    page.segmented_control(key="exports_format_1").set_value("xlsx")
     page.run()
     assert "An Excel sheet holds 100 rows, and this run has 400." in said(page)
     assert downloads(page) == []

@@ -17,7 +17,7 @@ def page(app, trained, files):
 
 @pytest.fixture
 def challenged(page):
-    page.selectbox(key="models_version").set_value(1).run()
+    page.selectbox(key="models_version_1").set_value(1).run()
     return press(page, "Make challenger")
 
 
@@ -53,7 +53,7 @@ def test_an_update_shows_from_what_it_came(app, trained, files):
 
 
 def test_going_back_needs_a_reason(page, ws):
-    page.selectbox(key="models_version").set_value(1).run()
+    page.selectbox(key="models_version_1").set_value(1).run()
     press(page, "Roll back to version 1")
     assert "Say why the champion changes" in said(page)
     assert ws.current_champion().version == 2
@@ -61,14 +61,14 @@ def test_going_back_needs_a_reason(page, ws):
     press(page, "Roll back to version 1")
     assert ws.current_champion().version == 1
     assert "This version is the champion" in said(page)
-    page.selectbox(key="models_version").set_value(2).run()
+    page.selectbox(key="models_version_1").set_value(2).run()
     page.text_input(key="models_reason").set_value("It was the holiday")
     press(page, "Promote version 2")
     assert ws.current_champion().version == 2
 
 
 def test_a_champion_that_changed_in_the_meantime_is_not_replaced(page, ws):
-    page.selectbox(key="models_version").set_value(1).run()
+    page.selectbox(key="models_version_1").set_value(1).run()
     page.text_input(key="models_reason").set_value("Too many alarms")
     for version, reason in ((1, "somebody else"), (2, "and back")):
         challenging.promote(ws, version, seen=challenging.standing(ws).champion, actor="bob", reason=reason)
