@@ -7,13 +7,14 @@ from tests.browser.driver import Dashboard
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("Overview", "Score", "Train", "Update", "Drift demo", "API")
+PAGES = ("Overview", "Queue", "Case", "Score", "Train", "Update", "Drift demo", "API")
 
 
 def test_one_click_leads_to_flagged_transactions_and_their_reasons(dashboard):
     dashboard.press("Load the sample data").sees("Flagged per day").sees("Most frequent reasons")
     dashboard.picture("overview").fits()
-    dashboard.press("Review flagged rows").sees("Rows that stand out").sees("Why does this row stand out?")
+    dashboard.press("Continue review").sees("When detected")
+    dashboard.go("Score").sees("Rows that stand out").sees("Why does this row stand out?")
 
 
 def test_the_api_answers_with_the_same_score_as_the_page(dashboard):
