@@ -5,8 +5,9 @@
 The first call makes a workspace in ``--home``: a file of random payments, a model trained on its first 50,000 rows, the
 run of all of it, and its most severe rows in the queue. Later calls use it again. Then the dashboard is started and
 Chromium does, in turns, what an analyst does. An interaction lasts from the click or the key until the page shows what
-it asked for and has stopped working; the first paint, from asking for the address until the page's own content shows
-and has stopped working. The largest message is the largest frame that came over the web socket meanwhile.
+it asked for and has stopped working; the first paint, from asking for the address until the page's own content shows,
+and "all there", until it has stopped working. The largest message is the largest frame that came over the web socket
+meanwhile.
 """
 
 from __future__ import annotations
@@ -111,6 +112,18 @@ class Visitor:
         tally.times.append(perf_counter() - start)
         tally.largest = max(tally.largest, self._largest)
 
+    def time_opening(self, where: str, path: str, text: str) -> None:
+        """Open an address; take the time until its content shows and until it has stopped working."""
+        self._largest = 0
+        start = perf_counter()
+        self.open(path, text)
+        first = perf_counter() - start
+        self.settle()
+        for what, seconds in (("first paint", first), ("all there", perf_counter() - start)):
+            tally = self.tallies.setdefault((where, what), Tally())
+            tally.times.append(seconds)
+            tally.largest = max(tally.largest, self._largest)
+
     def settle(self) -> None:
         """Wait until the page has stopped working: no script runs, and no element waits for its successor."""
         self.page.wait_for_function(
@@ -140,7 +153,7 @@ def queue_round(visitor: Visitor, turn: int) -> None:
     def says(text: str) -> Callable[[], object]:
         return main.get_by_text(text).first.wait_for
 
-    visitor.time("Queue", "first paint", lambda: visitor.open("/queue", "1 to 50 of"))
+    visitor.time_opening("Queue", "/queue", "1 to 50 of")
     visitor.time(
         "Queue",
         "next page",
@@ -170,7 +183,7 @@ def case_round(visitor: Visitor) -> None:
     review = page.get_by_role("button", name="Continue review")
     visitor.time("Case", "continue review", review.click, lambda: visitor.another_case("Queue"))
     address = page.url.removeprefix(visitor.address)
-    visitor.time("Case", "first paint", lambda: visitor.open(address, "When detected"))
+    visitor.time_opening("Case", address, "When detected")
     for what, key in (
         ("decide", "f"),
         ("decide", "l"),

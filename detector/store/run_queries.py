@@ -121,13 +121,14 @@ def rows_that_share(path: Path, named: Named, values: Mapping[str, Any], *, but:
     entity = "NULL::VARCHAR" if named.entity is None else f"{_name(named.entity)}::VARCHAR"
     marks = [f"shared_{place}" for place in range(len(holds))]
     told = ", ".join(f"{hold} AS {mark}" for hold, mark in zip(holds, marks, strict=True))
+    any_of = " OR ".join(f"{_name(column)} = ?" for column in values)
     with opened(path) as connection:
         frame = _frame(
             connection,
             f"WITH found AS (SELECT file_row_number + 1 AS row, {entity} AS entity, {_told(named)}, {told} "  # noqa: S608 - names are quoted
-            f"FROM read_parquet(?, file_row_number=true)) SELECT *, {' + '.join(marks)} AS many FROM found "
-            f"WHERE many > 0 AND row <> {int(but)} ORDER BY many DESC, severity DESC, row LIMIT {int(limit)}",
-            [*values.values(), str(path)],
+            f"FROM read_parquet(?, file_row_number=true) WHERE {any_of}) SELECT *, {' + '.join(marks)} AS many "
+            f"FROM found WHERE row <> {int(but)} ORDER BY many DESC, severity DESC, row LIMIT {int(limit)}",
+            [*values.values(), str(path), *values.values()],
         )
     shared = [[name for name, held in zip(values, row, strict=True) if held] for row in frame[marks].to_numpy()]
     frame.insert(1, "shared", pd.Series(shared, dtype=object))

@@ -53,12 +53,32 @@ def details(case: Case) -> None:
     half = -(-len(names) // 2)
     for place, some in zip(st.columns(2, gap="small"), (names[:half], names[half:]), strict=True):
         if some:
-            place.dataframe(
-                {"Column": some, "Value": [plain(case.values[name]) for name in some]},
+            place.table(
+                {
+                    "Column": [escaped(name) for name in some],
+                    "Value": [escaped(plain(case.values[name])) for name in some],
+                },
+                border="horizontal",
                 hide_index=True,
-                width="stretch",
-                height="content",
             )
+
+
+def around(ws: Workspace, case: Case, filters: Filters) -> None:
+    """Show what else there is to know, one of two: what its entity did, or which rows share a value with it."""
+    shown = st.segmented_control(
+        "Around it",
+        ["History", "Linked rows"],
+        default="History",
+        required=True,
+        key="case_around",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    # Only what is looked at is looked up: the next case waits for it.
+    if shown == "History":
+        history(ws, case, filters)
+    else:
+        linked(ws, case, filters)
 
 
 def history(ws: Workspace, case: Case, filters: Filters) -> None:

@@ -6,7 +6,7 @@ from detector.errors import DetectorError, NotFoundError
 from detector.service import cases, locking, queueing
 from detector.service.case_ids import CaseId
 from detector.ui.case_decision import begin, decision_panel, finished, keep_holding
-from detector.ui.case_panels import details, history, linked, timeline, why, why_it_ranks_here
+from detector.ui.case_panels import around, details, timeline, why, why_it_ranks_here
 from detector.ui.case_states import case_box, exhausted, summary
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import actor, opening, workspace
@@ -59,11 +59,8 @@ with right:
 with left.container(height=690, border=False, key=f"case_known_{case.id}"):
     why_it_ranks_here(ws, case)
     why(case)
+    around(ws, case, filters)
     st.subheader("Details", anchor=False)
     details(case)
-    st.subheader("History", anchor=False)
-    history(ws, case, filters)
-    st.subheader("Linked rows", anchor=False)
-    linked(ws, case, filters)
     st.subheader("Notes and timeline", anchor=False)
     timeline(ws, case)

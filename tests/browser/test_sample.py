@@ -9,6 +9,8 @@ pytestmark = pytest.mark.browser
 
 PAGES = (
     "Overview",
+    "Queue",
+    "Case",
     "Score",
     "Train",
     "Update",
@@ -25,7 +27,8 @@ PAGES = (
 def test_one_click_leads_to_flagged_transactions_and_their_reasons(dashboard):
     dashboard.press("Load the sample data").sees("Flagged per day").sees("Most frequent reasons")
     dashboard.picture("overview").fits()
-    dashboard.press("Review flagged rows").sees("Rows that stand out").sees("Why does this row stand out?")
+    dashboard.press("Continue review").sees("When detected")
+    dashboard.go("Score").sees("Rows that stand out").sees("Why does this row stand out?")
 
 
 def test_the_api_answers_with_the_same_score_as_the_page(dashboard):

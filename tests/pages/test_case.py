@@ -82,7 +82,7 @@ def test_a_case_shows_why_what_when_and_by_whom(page, queued, ids):
     assert f"Severity now: {case.severity:.1f}" in text
     assert f"When detected: {case.severity:.1f}" in text
     assert "Case 1 of 12 · unreviewed" in text
-    shown = {row.Column: row.Value for table in page.dataframe[:2] for row in table.value.itertuples()}
+    shown = {row.Column.replace("\\", ""): row.Value for table in page.table for row in table.value.itertuples()}
     assert list(shown)[:3] == [case.entity_column, case.time_column, case.amount_column]
     assert set(shown) == set(case.values)
     assert len(page.get("plotly_chart")) >= 2
@@ -221,3 +221,13 @@ def test_the_decided_view_shows_what_was_decided_and_by_whom(open_case, queued, 
     at = open_case(ids[3], view="decided")
     assert "● fraud: card testing, by bob" in said(at)
     assert "Case 1 of 1 · decided" in said(at)
+
+
+def test_the_history_gives_way_to_linked_rows_where_they_are_asked_for(page, queued, ids):
+    case = cases.get_case(queued, ids[0])
+    assert f"of {case.entity}, newest first" in said(page).replace("rows of", "of").replace("row of", "of")
+    page.segmented_control(key="case_around").set_value("Linked rows").run()
+    found = cases.linked_rows(queued, case)
+    expected = "Shared with other rows" if found.links else "No other row of the file shares a rare value"
+    assert expected in said(page)
+    assert "newest first" not in said(page)
