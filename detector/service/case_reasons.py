@@ -39,7 +39,7 @@ def parts_of(ws: Workspace, case: CaseId) -> tuple[Part, ...]:
     with ws.database.read() as connection:
         report: Any = connection.scalar(select(tables.runs.c.report).where(tables.runs.c.id == case.run))
     came_as = {column["name"]: column.get("came_as") or column["name"] for column in report.get("columns", ())}
-    found = ws.detector(table.queue.version).explain(frame)
+    found = ws.detector(table.queue.version).explain(frame, in_words=False)
     row = frame.iloc[0]
     parts = [
         Part(name, row.get(came_as.get(name, name)), float(value))
