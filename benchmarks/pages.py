@@ -181,7 +181,7 @@ def case_round(visitor: Visitor) -> None:
     visitor.open("/queue", "1 to 50 of")
     visitor.settle()
     review = page.get_by_role("button", name="Continue review")
-    visitor.time("Case", "continue review", review.click, lambda: visitor.another_case("Queue"))
+    visitor.time("Case", "first case of a session", review.click, lambda: visitor.another_case("Queue"))
     address = page.url.removeprefix(visitor.address)
     visitor.time_opening("Case", address, "When detected")
     for what, key in (
@@ -196,6 +196,9 @@ def case_round(visitor: Visitor) -> None:
         visitor.time(
             "Case", what, lambda key=key: page.keyboard.press(key), lambda before=before: visitor.another_case(before)
         )
+    back = page.get_by_role("button", name="Back to the queue")
+    visitor.time("Case", "back to the queue", back.click, page.get_by_text("1 to 50 of").first.wait_for)
+    visitor.time("Case", "continue review", review.click, lambda: visitor.another_case("Queue"))
 
 
 def table(tallies: dict[tuple[str, str], Tally]) -> str:

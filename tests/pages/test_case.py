@@ -6,6 +6,7 @@ from sqlalchemy import select
 from detector.service import cases, deciding, locking, queue, queueing
 from detector.service.case_ids import CaseId
 from detector.service.queue import Filters
+from detector.service.reranking import set_learning
 from detector.store import tables
 from tests.pages.saying import labels, press, said
 
@@ -15,8 +16,9 @@ ME = "analyst"
 
 @pytest.fixture
 def queued(trained):
-    """The workspace with the 12 most severe rows of week 1 in the queue."""
+    """The workspace with the 12 most severe rows of week 1 in the queue, in the order in which they were detected."""
     queueing.send_to_queue(trained, 1, 12, actor="test")
+    set_learning(trained.database, False, actor="test")
     return trained
 
 
@@ -231,3 +233,11 @@ def test_the_history_gives_way_to_linked_rows_where_they_are_asked_for(page, que
     expected = "Shared with other rows" if found.links else "No other row of the file shares a rare value"
     assert expected in said(page)
     assert "newest first" not in said(page)
+
+
+def test_decisions_that_move_a_case_are_told(open_case, queued, ids):
+    set_learning(queued.database, True, actor="test")
+    deciding.decide(queued, ids[1:3], "fraud", "stolen_card", actor="ada")
+    told = said(open_case(ids[0]))
+    assert "Moved by decisions: up by case" in told
+    assert "decided as fraud" in told
