@@ -187,8 +187,10 @@ def _walking(ws: Workspace, case: Case, filters: Filters) -> None:
     )
     undo.button("Undo", key="case_undo", shortcut="Z", width="stretch", on_click=_undo, args=(ws, case.id))
     keys.button("Keys", key="case_keys", shortcut="H", width="stretch", on_click=_toggle_help)
-    where = "Not in the view that you came from" if place.rank is None else f"Case {count(place.rank + 1)}"
-    st.caption(f"{where} of {count(place.total)} · {filters.view}")
+    if place.rank is None:
+        st.caption(f"Not among the {count(place.total)} cases of the view {filters.view}")
+    else:
+        st.caption(f"Case {count(place.rank + 1)} of {count(place.total)} · {filters.view}")
     if st.session_state.get(_HELP):
         st.markdown("\n".join(f"- `{key}` {does}" for key, does in KEYS.items()))
 

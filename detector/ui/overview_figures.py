@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from detector.service.overview import Overview
-from detector.ui.numbers import count, percent, plural
+from detector.ui.numbers import NBSP, NONE, count, percent, plural
 
 #: Points from which a line says something.
 _POINTS = 3
@@ -53,7 +53,7 @@ def five_figures(now: Overview) -> None:
     )
     figures[3].metric(
         "Minutes per decision",
-        "–" if review.seconds is None else f"{review.seconds / 60:.1f}",
+        _minutes(review.seconds),
         delta=f"{plural(review.timed, 'decision')} timed" if review.timed else "not measurable yet",
         delta_color="off",
         delta_arrow="off",
@@ -67,6 +67,12 @@ def five_figures(now: Overview) -> None:
         chart_data=_line(now.drift_by_run),
         delta_color="off",
     )
+
+
+def _minutes(seconds: float | None) -> str:
+    if seconds is None:
+        return NONE
+    return f"{seconds / 60:.1f}" if seconds >= 6 else f"<{NBSP}0.1"
 
 
 def _line(values: Sequence[float]) -> Sequence[float] | None:

@@ -111,7 +111,7 @@ def queue_offer(ws: Workspace, run: Run) -> None:
             label_visibility="collapsed",
             width=150,
         )
-        label = f"Send the top {count(rows)} to the queue" if known is None else f"Make it {count(rows)}"
+        label = f"Send the top {count(rows)} to the queue" if known is None else f"Send {count(rows - known.rows)} more"
         if st.button(label, type="primary" if known is None else "secondary", key="score_send"):
             start(ws, "score", "queue", {"run_id": run.id, "rows": rows})
             st.rerun()

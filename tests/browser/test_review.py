@@ -91,7 +91,7 @@ def test_two_people_do_not_work_on_one_case(page, dashboard, address, browser):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     other = Dashboard(context.new_page(), address).open("/queue")
     other.page.get_by_test_id("stSidebar").get_by_role("button", name="analyst").click()
-    name = other.page.get_by_label("Your name")
+    name = other.page.get_by_role("textbox", name="Your name")
     name.fill("Bea")
     name.press("Enter")
     other.strip_says("Bea").settle()
