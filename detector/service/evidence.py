@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, select
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.reasons import UNIT, Reason
-from detector.errors import DetectorError, InputError, NotFoundError
+from detector.errors import DetectorError, NotFoundError
 from detector.service import html_pages
 from detector.service.runs import Run, chosen_rows, get_run, run_path
 from detector.service.workspace import Workspace
@@ -96,14 +96,6 @@ def evidence_pack(ws: Workspace, run_id: int, row: int, *, actor: str | None = N
         with ws.database.write() as connection:
             audit.record(connection, actor=actor, action="evidence taken", subject=f"case {run_id}-{row}")
     return content
-
-
-def parsed_case(text: str) -> tuple[int, int]:
-    """Return run and row of a case's name, such as ``3-1204``; raises ``InputError``."""
-    run, _, row = text.strip().partition("-")
-    if not (run.isascii() and run.isdigit() and row.isascii() and row.isdigit() and max(len(run), len(row)) <= 12):
-        raise InputError("A case is named by its run and its row, with a dash between: 3-1204.")
-    return int(run), int(row)
 
 
 def _now(ws: Workspace, frame: pd.DataFrame) -> _Now | None:

@@ -67,6 +67,15 @@ def _exported(_: str, subject: str, told: Mapping[str, Any]) -> str:
     return f"{_begun(subject)} was taken away as {told.get('format')}, {told.get('rows', 0):,} rows."
 
 
+def _cases(action: str, subject: str, told: Mapping[str, Any]) -> str:
+    did = action.removeprefix("cases ")
+    outcome = f" as {told['outcome']} ({str(told.get('reason', '')).replace('_', ' ')})" if told.get("outcome") else ""
+    to = f" to {told['to']}" if told.get("to") else ""
+    until = f" until {str(told['until'])[:16].replace('T', ' ')} UTC" if told.get("until") else ""
+    amount = f"; {told['amount']:,.2f} in total" if told.get("amount") is not None and told.get("count", 1) > 1 else ""
+    return f"{_begun(subject)}: {did}{outcome}{to}{until}{amount}."
+
+
 _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "champion moved": _champion,
     "challenger moved": lambda _, subject, __: f"{_begun(subject)} challenges the champion.",
@@ -86,6 +95,19 @@ _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "run exported": _exported,
     "evidence taken": lambda _, subject, __: f"The evidence on {subject} was taken away.",
     "log exported": lambda _, __, told: f"This log was taken away as {told.get('format')}.",
+    **dict.fromkeys(
+        ("cases decided", "cases escalated", "cases snoozed", "cases assigned", "cases opened again"), _cases
+    ),
+    "cases noted on": lambda _, subject, __: f"A note was added to {subject}.",
+    "cases taken back": lambda _, subject, __: f"A change to {subject} was taken back.",
+    "case taken over": lambda _, subject, told: f"{_begun(subject)} was taken over from {told.get('held_by')}.",
+    "sent to the queue": lambda _, subject, told: f"{told.get('rows', 0):,} rows of {subject} went to the queue.",
+    "queue closed": lambda _, subject, __: f"The cases of {subject} left the queue.",
+    "learning switched on": lambda _, __, ___: "The queue learns from decisions again.",
+    "learning switched off": lambda _, __, ___: "The queue learns from decisions no more.",
+    "version taught": lambda _, subject, told: (
+        f"{_begun(subject)} learned the decisions; it comes from version {told.get('parent')}."
+    ),
     "job submitted": lambda _, __, told: f"Work was asked for: {str(told.get('kind', '')).replace('_', ' ')}.",
     "job cancelled": lambda _, __, ___: "Work was stopped.",
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import cases, deciding, movements
+from detector.service import cases, deciding, evidence, movements
 from detector.service.case_ids import CaseId
 from detector.service.cases import Case
 from detector.service.queue import Filters
@@ -171,7 +172,22 @@ def timeline(ws: Workspace, case: Case) -> None:
     for event in reversed(case.timeline):
         note = f"  \n> {escaped(event.note)}" if event.note else ""
         st.markdown(f"**{escaped(event.actor)}** {escaped(event.told)} · {age(event.at)}{note}")
-    st.caption(f"Sent to the queue {age(case.opened_at)}, scored with version {case.version}.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Sent to the queue {age(case.opened_at)}, scored with version {case.version}.", width="stretch")
+        st.download_button(
+            "Evidence",
+            data=partial(_evidence, ws, case.id, actor()),
+            file_name=f"evidence_{case.id}.html",
+            mime="text/html",
+            icon=":material/download:",
+            on_click="ignore",
+            key="case_evidence",
+            help="All that is known of this case as one page that opens in any browser and loads nothing.",
+        )
+
+
+def _evidence(ws: Workspace, case: CaseId, who: str) -> str:
+    return evidence.evidence_pack(ws, case.run, case.row, actor=who)
 
 
 def plain(value: Any) -> str:

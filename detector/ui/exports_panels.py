@@ -9,6 +9,7 @@ import streamlit as st
 
 from detector.errors import DetectorError
 from detector.service import evidence, exporting, runs
+from detector.service.case_ids import CaseId
 from detector.service.exporting import FORMATS, ExportFormat
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
@@ -108,13 +109,13 @@ def evidence_panel(ws: Workspace) -> None:
     if asked:
         st.session_state.pop(_EVIDENCE, None)
         try:
-            run_id, row = evidence.parsed_case(text)
+            case = CaseId.parse(text)
             with st.spinner("Explaining the row"):
-                content = evidence.evidence_pack(ws, run_id, row, actor=actor())
+                content = evidence.evidence_pack(ws, case.run, case.row, actor=actor())
         except DetectorError as error:
             error_panel("There is no evidence on this case", error)
             return
-        st.session_state[_EVIDENCE] = (f"{run_id}-{row}", content)
+        st.session_state[_EVIDENCE] = (str(case), content)
     made = st.session_state.get(_EVIDENCE)
     if made is not None:
         name, content = made

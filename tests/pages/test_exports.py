@@ -105,7 +105,7 @@ def test_the_evidence_on_a_case_is_made_by_its_name(show):
     assert "Case 1-7" in said(at)
 
 
-@pytest.mark.parametrize(("case", "told"), [("seven", "3-1204"), ("1-401", "has no row 401"), ("9-1", "no run 9")])
+@pytest.mark.parametrize(("case", "told"), [("seven", "4-1523"), ("1-401", "has no row 401"), ("9-1", "no run 9")])
 def test_a_case_that_is_none_is_explained(show, case, told):
     at = show("Evidence on a case")
     at.text_input(key="exports_case").set_value(case)

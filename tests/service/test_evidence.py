@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import insert
 
-from detector.errors import InputError, NotFoundError
+from detector.errors import NotFoundError
 from detector.service import evidence, runs, scoring, training
 from detector.service.runs import Run
 from detector.service.uploads import Upload
@@ -165,10 +165,3 @@ def test_taking_evidence_away_is_written_down(ws: Workspace, run: Run) -> None:
     with ws.database.read() as connection:
         (entry,) = audit.entries(connection, limit=1)
     assert (entry.actor, entry.action, entry.subject) == ("eve", "evidence taken", "case 1-3")
-
-
-@pytest.mark.parametrize("text", ["", "3", "3-", "-4", "a-1", "1-2-3", "²-1", "1-" + "9" * 40])
-def test_what_names_no_case_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="3-1204"):
-        evidence.parsed_case(text)
-    assert evidence.parsed_case(" 3-1204 ") == (3, 1204)
