@@ -31,7 +31,9 @@ import pandas as pd
 from playwright.sync_api import Page, sync_playwright
 
 from benchmarks.common import arguments
-from detector.service import queueing, runs, scoring, training, uploads
+from detector.service import runs, scoring, uploads
+from detector.service.review import queueing
+from detector.service.versions import training
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 

@@ -28,7 +28,7 @@ from sklearn.ensemble import IsolationForest
 
 from benchmarks.common import arguments, report
 from detector import DynamicAnomalyDetector
-from detector.service.versioning import new_version
+from detector.service.versions.versioning import new_version
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 

@@ -170,7 +170,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from detector.service.training import TrainParameters, train_path
+    from detector.service.versions.training import TrainParameters, train_path
 
     _require_own_file(options)
     parameters = TrainParameters(
@@ -217,7 +217,7 @@ def _score(options: argparse.Namespace) -> None:
 
 
 def _update(options: argparse.Namespace) -> None:
-    from detector.service.updating import update_path
+    from detector.service.versions.updating import update_path
 
     _require_own_file(options)
     with _workspace() as workspace, progress_line() as progress:

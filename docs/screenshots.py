@@ -24,8 +24,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path.insert(0, str(ROOT))
 
-from detector.service import deciding, demo, queueing, scoring, uploads  # noqa: E402
-from detector.service.queue import Filters, matching  # noqa: E402
+from detector.service import demo, scoring, uploads  # noqa: E402
+from detector.service.review import deciding, queueing  # noqa: E402
+from detector.service.review.queue import Filters, matching  # noqa: E402
 from detector.service.workspace import Workspace  # noqa: E402
 from detector.settings import Settings  # noqa: E402
 from detector.synthetic import generate_week, sample_files  # noqa: E402

@@ -26,8 +26,8 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError, Problem
 from detector.service.scoring import score_rows
 from detector.service.tally import no_unreadable
-from detector.service.training import TrainParameters, train_rows
-from detector.service.updating import update_rows
+from detector.service.versions.training import TrainParameters, train_rows
+from detector.service.versions.updating import update_rows
 from detector.service.workspace import Workspace
 from detector.version import VERSION
 

@@ -20,13 +20,13 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ConflictError, NotFoundError
 from detector.service.peer import PlainForest
 from detector.service.progress import Progress, no_progress
-from detector.service.queueing import list_queues, send_to_queue
+from detector.service.review.queueing import list_queues, send_to_queue
 from detector.service.runs import Run, get_run
 from detector.service.scoring import score_file
 from detector.service.sources import upload_source
-from detector.service.training import TrainParameters, train_source
 from detector.service.uploads import receive
-from detector.service.versioning import new_version
+from detector.service.versions.training import TrainParameters, train_source
+from detector.service.versions.versioning import new_version
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 from detector.synthetic import COLUMN_STORY, WEEKS, generate_week, sample_files

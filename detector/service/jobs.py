@@ -39,9 +39,13 @@ from typing import Any, Literal, get_args
 from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
-from detector.service import demo, drifting, exporting, queueing, scoring, training, updating, versus
+from detector.service import demo, scoring
 from detector.service.background import SILENCE
+from detector.service.drift import drifting
+from detector.service.exports import exporting
 from detector.service.progress import Progress
+from detector.service.review import queueing
+from detector.service.versions import training, updating, versus
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from sqlalchemy import RowMapping, func, select
 
 from detector.service.api_probe import ApiState
-from detector.service.drift_results import RunDrift
-from detector.service.drifting import drift_of_run
+from detector.service.drift.drift_results import RunDrift
+from detector.service.drift.drifting import drift_of_run
+from detector.service.drift.schema_changes import changed_columns
 from detector.service.histogram import Histogram, severity_shift
-from detector.service.queue import open_cases
-from detector.service.review_figures import ReviewFigures, review_figures
+from detector.service.review.queue import open_cases
+from detector.service.review.review_figures import ReviewFigures, review_figures
 from detector.service.runs import Run, list_runs
-from detector.service.schema_changes import changed_columns
 from detector.service.workspace import Workspace
 from detector.store import tables
 

@@ -15,7 +15,7 @@ from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.errors import InputError
 from detector.files import ReadOptions, ScoredWriter
-from detector.service.drifting import keep_drift
+from detector.service.drift.drifting import keep_drift
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected

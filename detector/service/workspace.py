@@ -18,11 +18,11 @@ from detector.service.api_probe import ApiProbe
 from detector.service.background import Background, mark_interrupted
 from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
 from detector.service.following import Following
-from detector.service.inbox import Inbox
 from detector.service.logs import MissingLog
 from detector.service.observing import Observations
-from detector.service.reranking import Reranker
-from detector.service.versioning import new_version
+from detector.service.review.inbox import Inbox
+from detector.service.review.reranking import Reranker
+from detector.service.versions.versioning import new_version
 from detector.settings import Settings
 from detector.store import audit, tables
 from detector.store.database import Database

@@ -8,8 +8,8 @@ from typing import Literal
 
 import streamlit as st
 
-from detector.service import auditing
-from detector.service.auditing import AuditFilter, LogLine
+from detector.service.exports import auditing
+from detector.service.exports.auditing import AuditFilter, LogLine
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import count, moment

@@ -10,12 +10,12 @@ from functools import partial
 import streamlit as st
 
 from detector.errors import ConflictError, DetectorError
-from detector.service import deciding, queue
-from detector.service.case_changes import MOST_AT_ONCE
-from detector.service.case_ids import CaseId
-from detector.service.deciding import REASONS, LastChange
-from detector.service.inbox import OUTCOMES, Outcome
-from detector.service.queue import Filters, QueuePage
+from detector.service.review import deciding, queue
+from detector.service.review.case_changes import MOST_AT_ONCE
+from detector.service.review.case_ids import CaseId
+from detector.service.review.deciding import REASONS, LastChange
+from detector.service.review.inbox import OUTCOMES, Outcome
+from detector.service.review.queue import Filters, QueuePage
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import count, money, plural

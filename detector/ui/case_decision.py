@@ -9,13 +9,13 @@ from time import monotonic
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import deciding, locking, queue
-from detector.service.case_ids import CaseId
-from detector.service.cases import Case
-from detector.service.deciding import REASONS
-from detector.service.inbox import Outcome
-from detector.service.locking import Lock
-from detector.service.queue import Filters
+from detector.service.review import deciding, locking, queue
+from detector.service.review.case_ids import CaseId
+from detector.service.review.cases import Case
+from detector.service.review.deciding import REASONS
+from detector.service.review.inbox import Outcome
+from detector.service.review.locking import Lock
+from detector.service.review.queue import Filters
 from detector.service.workspace import Workspace
 from detector.ui.bulk import SNOOZES, undo_last
 from detector.ui.frame import actor, told_in_words

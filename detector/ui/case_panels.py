@@ -11,10 +11,11 @@ import pandas as pd
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import cases, deciding, evidence, movements
-from detector.service.case_ids import CaseId
-from detector.service.cases import Case
-from detector.service.queue import Filters
+from detector.service.exports import evidence
+from detector.service.review import cases, deciding, movements
+from detector.service.review.case_ids import CaseId
+from detector.service.review.cases import Case
+from detector.service.review.queue import Filters
 from detector.service.workspace import Workspace
 from detector.ui.case_charts import Dot, history_chart, kind_of, linked_chart
 from detector.ui.explain_charts import signed_bars

@@ -7,7 +7,7 @@ from math import log10
 
 import plotly.graph_objects as go
 
-from detector.service.cutoffs import CurvePoint
+from detector.service.cutoff.cutoffs import CurvePoint
 from detector.ui.charts import HEIGHT, severity_histogram
 from detector.ui.numbers import percent, severity
 from detector.ui.theme import CALM, FLAGGED, NEW, PEER, calm_layout

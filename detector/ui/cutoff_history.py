@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from detector.service import cutoffs
+from detector.service.cutoff import cutoffs
 from detector.service.workspace import Workspace
 from detector.ui.numbers import NONE, exact_cutoff, moment
 from detector.ui.states import escaped

@@ -7,9 +7,9 @@ from functools import partial
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import cutoffs, segments
-from detector.service.cutoffs import Plan, Spread
-from detector.service.judged import CountedShare, Decided, Judged
+from detector.service.cutoff import cutoffs, segments
+from detector.service.cutoff.cutoffs import Plan, Spread
+from detector.service.cutoff.judged import CountedShare, Decided, Judged
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
 from detector.ui.cutoff_charts import caught_curves, cutoff_histogram

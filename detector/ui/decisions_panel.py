@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import teaching, updating
+from detector.service.versions import teaching, updating
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import plural

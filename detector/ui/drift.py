@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from detector.service import drift_export
-from detector.service.drift_export import p_text
-from detector.service.drift_results import ColumnDrift, RunDrift
-from detector.service.schema_changes import SchemaChange
-from detector.service.schema_history import SchemaTimeline
+from detector.service.drift import drift_export
+from detector.service.drift.drift_export import p_text
+from detector.service.drift.drift_results import ColumnDrift, RunDrift
+from detector.service.drift.schema_changes import SchemaChange
+from detector.service.drift.schema_history import SchemaTimeline
 from detector.ui.charts import COLUMN_STATES, column_grid
 from detector.ui.drift_charts import overlaid
 from detector.ui.numbers import NONE, count, moment, number, percent, plural

@@ -13,7 +13,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from detector.service.importance import ColumnImportance, Dependence, Group, Swarm
+from detector.service.reasons.importance import ColumnImportance, Dependence, Group, Swarm
 from detector.ui.numbers import count, moment, number
 from detector.ui.theme import CALM, CHANGED, FLAGGED, PEER, calm_layout
 

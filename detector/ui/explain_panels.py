@@ -9,12 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from detector.service import importance, runs, what_if
-from detector.service.explaining import RowReasons
-from detector.service.importance import SampleStudy
-from detector.service.run_context import RunRows, run_rows_in_context
+from detector.service import runs
+from detector.service.reasons import importance, what_if
+from detector.service.reasons.explaining import RowReasons
+from detector.service.reasons.importance import SampleStudy
+from detector.service.reasons.run_context import RunRows, run_rows_in_context
+from detector.service.reasons.what_if import Control, Value, WhatIf
 from detector.service.runs import Run
-from detector.service.what_if import Control, Value, WhatIf
 from detector.service.workspace import Workspace
 from detector.ui.explain_charts import (
     beeswarm,

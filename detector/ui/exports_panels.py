@@ -8,9 +8,10 @@ from typing import BinaryIO
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import evidence, exporting, runs
-from detector.service.case_ids import CaseId
-from detector.service.exporting import FORMATS, ExportFormat
+from detector.service import runs
+from detector.service.exports import evidence, exporting
+from detector.service.exports.exporting import FORMATS, ExportFormat
+from detector.service.review.case_ids import CaseId
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor

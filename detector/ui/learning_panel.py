@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from detector.service import movements, reranking
-from detector.service.reranking import Kin, Moved
+from detector.service.review import movements, reranking
+from detector.service.review.reranking import Kin, Moved
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import count, milliseconds, plural

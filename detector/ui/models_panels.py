@@ -7,8 +7,8 @@ from functools import partial
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import challenging, training
-from detector.service.challenging import Standing
+from detector.service.versions import challenging, training
+from detector.service.versions.challenging import Standing
 from detector.service.workspace import Workspace
 from detector.store.versions import VersionInfo
 from detector.ui.frame import actor

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from detector.errors import NotFoundError
-from detector.service import jobs, updating
-from detector.service.comparing import DecidedComparison
-from detector.service.updating import UpdatePreview
+from detector.service import jobs
+from detector.service.versions import updating
+from detector.service.versions.comparing import DecidedComparison
+from detector.service.versions.updating import UpdatePreview
 from detector.service.workspace import Workspace
 from detector.ui.charts import before_and_after
 from detector.ui.numbers import NBSP, count, listed, number, percent, plural, severity

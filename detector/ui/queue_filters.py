@@ -10,8 +10,8 @@ from dataclasses import replace
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import queue, queueing, saved_views
-from detector.service.queue import Filters, View
+from detector.service.review import queue, queueing, saved_views
+from detector.service.review.queue import Filters, View
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import count

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import streamlit as st
 
-from detector.service import queue, queueing, runs
-from detector.service.queue import Filters
+from detector.service import runs
+from detector.service.review import queue, queueing
+from detector.service.review.queue import Filters
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor

@@ -8,7 +8,8 @@ from typing import Any
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import explaining, runs
+from detector.service import runs
+from detector.service.reasons import explaining
 from detector.service.runs import PAGE_ROWS, Run
 from detector.service.uploads import FileCheck
 from detector.service.workspace import Workspace

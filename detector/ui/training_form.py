@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from detector.service.training import TrainParameters, TrainResult
 from detector.service.uploads import FileCheck
+from detector.service.versions.training import TrainParameters, TrainResult
 from detector.ui.charts import severity_histogram
 from detector.ui.files import DELIMITERS
 from detector.ui.numbers import count, listed, percent, plural

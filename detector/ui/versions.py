@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import updating
+from detector.service.versions import updating
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import age, count, severity

@@ -7,10 +7,11 @@ from datetime import datetime
 
 import streamlit as st
 
-from detector.service import challenging, runs, versus
-from detector.service.challenging import Standing
+from detector.service import runs
 from detector.service.runs import Run
-from detector.service.versus import Versus
+from detector.service.versions import challenging, versus
+from detector.service.versions.challenging import Standing
+from detector.service.versions.versus import Versus
 from detector.service.workspace import Workspace
 from detector.ui.charts import before_and_after
 from detector.ui.numbers import NONE, count, number, percent, plural, severity

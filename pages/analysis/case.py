@@ -3,8 +3,8 @@
 import streamlit as st
 
 from detector.errors import DetectorError, NotFoundError
-from detector.service import cases, locking, queueing
-from detector.service.case_ids import CaseId
+from detector.service.review import cases, locking, queueing
+from detector.service.review.case_ids import CaseId
 from detector.ui.case_decision import begin, decision_panel, finished, keep_holding
 from detector.ui.case_panels import around, details, timeline, why, why_it_ranks_here
 from detector.ui.case_states import case_box, exhausted, summary

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from detector.service import overview, queue, runs
-from detector.service.queue import Filters
+from detector.service import overview, runs
+from detector.service.review import queue
+from detector.service.review.queue import Filters
 from detector.ui.charts import flagged_per_period, ranked_bars
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import actor, opening

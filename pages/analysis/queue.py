@@ -5,8 +5,8 @@ from dataclasses import replace
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import queue, queueing
-from detector.service.queue import PAGE_ROWS
+from detector.service.review import queue, queueing
+from detector.service.review.queue import PAGE_ROWS
 from detector.ui.bulk import actions, chosen_cases, undo_bar
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import actor, opening

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from detector.service import cutoffs, judged, runs
+from detector.service import runs
+from detector.service.cutoff import cutoffs, judged
 from detector.ui.cutoff_history import history_panel
 from detector.ui.cutoff_panels import (
     apply_panel,

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from detector.service import challenging, updating
+from detector.service.versions import challenging, updating
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import opening
 from detector.ui.models_panels import actions, chosen_version, failure_panel, version_details, versions_table

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from detector.service import drifting, runs, schema_history
+from detector.service import runs
+from detector.service.drift import drifting, schema_history
 from detector.ui.drift import columns_panel, headline, report_downloads, schema_table, timeline
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import opening

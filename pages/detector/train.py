@@ -5,7 +5,7 @@ from dataclasses import asdict
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import training
+from detector.service.versions import training
 from detector.ui.faulty_rows import set_aside_line, unreadable_file
 from detector.ui.files import chosen_file, file_check, let_go
 from detector.ui.first_steps import offer_sample

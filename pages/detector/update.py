@@ -3,7 +3,7 @@
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import updating
+from detector.service.versions import updating
 from detector.ui.decisions_panel import decisions_panel
 from detector.ui.faulty_rows import set_aside_line
 from detector.ui.files import chosen_file, let_go

@@ -2,7 +2,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from detector.api import create_app
-from detector.service.training import train_rows
+from detector.service.versions.training import train_rows
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from tests.api.samples import transactions

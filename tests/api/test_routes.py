@@ -5,7 +5,7 @@ from fastapi.testclient import TestClient
 
 from detector.api import create_app
 from detector.api import documents as docs
-from detector.service.training import train_rows
+from detector.service.versions.training import train_rows
 from tests.api.samples import ODD, transactions
 
 ROW = transactions(1, seed=5)[0]

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from detector.service import jobs, uploads
 from detector.service.scoring import score_file
-from detector.service.training import train_file
+from detector.service.versions.training import train_file
 from detector.service.workspace import Workspace
 from detector.synthetic import sample_files
 

@@ -3,10 +3,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from detector.service import cases, deciding, locking, queue, queueing
-from detector.service.case_ids import CaseId
-from detector.service.queue import Filters
-from detector.service.reranking import set_learning
+from detector.service.review import cases, deciding, locking, queue, queueing
+from detector.service.review.case_ids import CaseId
+from detector.service.review.queue import Filters
+from detector.service.review.reranking import set_learning
 from detector.store import tables
 from tests.pages.saying import labels, press, said
 
@@ -212,7 +212,7 @@ def test_a_worked_through_queue_tells_what_was_decided_and_offers_more(page, que
 
 def test_scores_of_an_earlier_version_are_said_to_be_out_of_date(page, queued, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(queued, uploads.receive(queued, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     assert "scored with version 1, the champion is version 2" in said(page.run())

@@ -1,6 +1,7 @@
 import pytest
 
-from detector.service import cutoffs, runs
+from detector.service import runs
+from detector.service.cutoff import cutoffs
 from tests.decisions import decide
 from tests.pages.saying import labels, press, said
 
@@ -18,7 +19,7 @@ def test_without_a_model_it_says_what_is_needed(app):
 
 def test_without_a_run_it_leads_to_scoring(app, ws, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
     at = app.run().switch_page("pages/detector/cutoff.py").run()
@@ -116,7 +117,7 @@ def test_decisions_bring_figures_with_their_counts(page, ws):
 
 def test_a_run_of_an_earlier_version_is_said_to_be_stale(page, trained, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     page.run()

@@ -1,7 +1,7 @@
 import pytest
 
 from detector.service import runs, uploads
-from detector.service.training import train_file
+from detector.service.versions.training import train_file
 from tests.pages.saying import labels, press, said
 
 PAGE = "pages/detector/explain.py"

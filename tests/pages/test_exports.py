@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from detector.service import exporting
+from detector.service.exports import exporting
 from tests.pages.saying import labels, press, said
 
 
@@ -39,7 +39,7 @@ def test_the_log_can_be_read_before_there_is_a_model(app, ws):
 
 def test_a_model_without_a_run_leads_to_scoring(app, ws, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
     at = app.run().switch_page("pages/system/exports.py").run()
@@ -90,7 +90,7 @@ def test_an_export_that_fails_says_why(page, ws, finish, monkeypatch):
 
 def test_a_run_of_an_earlier_version_is_said_to_be_stale(page, trained, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     page.run()

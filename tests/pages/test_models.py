@@ -1,6 +1,7 @@
 import pytest
 
-from detector.service import challenging, runs
+from detector.service import runs
+from detector.service.versions import challenging
 from tests.decisions import decide
 from tests.pages.saying import labels, press, said
 
@@ -9,7 +10,7 @@ from tests.pages.saying import labels, press, said
 def page(app, trained, files):
     """The page with two trained versions; the second is champion."""
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     return app.run().switch_page("pages/detector/models.py").run()
@@ -41,7 +42,7 @@ def test_versions_are_listed_with_what_they_are_and_learned(page):
 
 def test_an_update_shows_from_what_it_came(app, trained, files):
     from detector.service import uploads
-    from detector.service.updating import accept_update, preview_update
+    from detector.service.versions.updating import accept_update, preview_update
 
     week = uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test")
     accept_update(trained, preview_update(trained, week.id).token, actor="test")

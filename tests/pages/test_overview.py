@@ -1,5 +1,5 @@
-from detector.service import deciding, queue, queueing
-from detector.service.queue import Filters
+from detector.service.review import deciding, queue, queueing
+from detector.service.review.queue import Filters
 from tests.pages.saying import labels, press, said
 
 
@@ -44,7 +44,7 @@ def test_work_can_be_cancelled_from_the_page(app, held, finish):
 
 def test_an_old_run_is_said_to_be_out_of_date(app, trained, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     text = said(app.run())
@@ -53,7 +53,7 @@ def test_an_old_run_is_said_to_be_out_of_date(app, trained, files):
 
 def test_a_model_without_a_run_leads_to_scoring(app, ws, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
     at = app.run()

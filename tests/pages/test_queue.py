@@ -1,8 +1,8 @@
 import pytest
 
-from detector.service import deciding, locking, queue, queueing, saved_views
-from detector.service.case_ids import CaseId
-from detector.service.queue import Filters
+from detector.service.review import deciding, locking, queue, queueing, saved_views
+from detector.service.review.case_ids import CaseId
+from detector.service.review.queue import Filters
 from tests.pages.saying import labels, press, said
 
 PAGE = "pages/analysis/queue.py"
@@ -170,7 +170,7 @@ def test_continue_review_opens_the_next_case(page, queued):
 
 
 def test_a_queue_whose_file_is_gone_is_told_in_words(page, queued):
-    from detector.service.inbox import Inbox
+    from detector.service.review.inbox import Inbox
 
     for file in queued.inbox.folder.iterdir():
         file.unlink()
@@ -181,7 +181,7 @@ def test_a_queue_whose_file_is_gone_is_told_in_words(page, queued):
 
 def test_scores_of_an_earlier_version_are_said_to_be_out_of_date(page, queued, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(queued, uploads.receive(queued, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     assert "Run 1 was scored with version 1; the champion is version 2." in said(page.run())

@@ -36,7 +36,7 @@ def test_without_a_model_there_is_nothing_to_compare_with(app):
 
 def test_a_model_without_a_run_shows_its_schema_and_leads_to_scoring(app, ws, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
     at = app.run().switch_page("pages/detector/schema_drift.py").run()
@@ -113,7 +113,7 @@ def test_a_comparison_that_fails_is_told_and_leaves_a_way_on(drifted, ws, finish
 
 def test_a_run_of_an_earlier_version_is_said_to_be_out_of_date(drifted, trained, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     at = drifted.run()
@@ -129,7 +129,7 @@ def test_the_run_is_taken_from_the_address(drifted):
 
 def test_names_of_columns_are_shown_as_they_are(app, ws, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     hostile = "**[x](javascript:alert(1))** <img src=x> $y$ :red[z]"
 

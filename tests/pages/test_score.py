@@ -16,7 +16,7 @@ def test_without_a_model_the_page_says_what_it_needs(app):
 
 def test_without_a_run_the_page_waits_for_a_file(app, ws, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
     at = app.run().switch_page("pages/analysis/score.py").run()
@@ -119,7 +119,7 @@ def test_a_table_of_something_else_is_blocked(page, upload):
 
 def test_an_old_run_can_be_scored_again_with_the_champion(page, trained, files, finish):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
     page.run()
@@ -146,7 +146,7 @@ def test_cancelled_work_says_that_nothing_changed(page, held, finish):
 
 
 def test_the_most_severe_rows_are_sent_to_the_queue_once(page, trained, finish):
-    from detector.service import queueing
+    from detector.service.review import queueing
 
     run = page.selectbox(key="score_run").value
     flagged = next(metric.value for metric in page.metric if metric.label == "Flagged")

@@ -75,7 +75,7 @@ def test_training_in_progress_shows_on_the_page(page, held):
 
 def test_an_updated_champion_says_where_it_came_from(app, trained, files):
     from detector.service import uploads
-    from detector.service.updating import accept_update, preview_update
+    from detector.service.versions.updating import accept_update, preview_update
 
     week = uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test")
     accept_update(trained, preview_update(trained, week.id).token, actor="test")

@@ -66,7 +66,7 @@ def test_a_preview_survives_a_page_switch_and_a_new_session(preview, app):
 
 def test_a_preview_of_an_older_champion_can_only_be_thrown_away(preview, trained, files):
     from detector.service import uploads
-    from detector.service.training import train_file
+    from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week3.csv", files["week3.csv"], actor="test").id, actor="test")
     preview.run()

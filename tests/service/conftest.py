@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from detector.service import queueing, scoring, training, uploads
-from detector.service.training import TrainParameters, TrainResult
+from detector.service import scoring, uploads
+from detector.service.review import queueing
 from detector.service.uploads import Upload
+from detector.service.versions import training
+from detector.service.versions.training import TrainParameters, TrainResult
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 

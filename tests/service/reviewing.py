@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from detector.service import queueing, scoring, training, uploads
-from detector.service.case_ids import CaseId
-from detector.service.inbox import CaseTable
-from detector.service.queue import Filters, queue_page
+from detector.service import scoring, uploads
+from detector.service.review import queueing
+from detector.service.review.case_ids import CaseId
+from detector.service.review.inbox import CaseTable
+from detector.service.review.queue import Filters, queue_page
+from detector.service.versions import training
 from detector.service.workspace import Workspace
 from tests.service.conftest import PARAMETERS, csv, transactions
 

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from detector.errors import ConflictError, NotFoundError
-from detector.service import demo, overview, runs, updating
+from detector.service import demo, overview, runs
 from detector.service.peer import PlainForest
-from detector.service.training import TrainResult
+from detector.service.versions import updating
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from detector.synthetic import COLUMN_STORY
 

@@ -9,8 +9,9 @@ import pytest
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ModelFileError
-from detector.service import previewing, scoring, training, updating, uploads
-from detector.service.training import TrainParameters
+from detector.service import scoring, uploads
+from detector.service.versions import previewing, training, updating
+from detector.service.versions.training import TrainParameters
 from detector.service.workspace import Workspace
 
 ROLES = {"card": "entity"}

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import select, update
 
 from detector.errors import InputError, NotFoundError
-from detector.service import background, jobs, runs, training, updating, uploads
+from detector.service import background, jobs, runs, uploads
 from detector.service.background import SILENCE, Background, mark_interrupted
 from detector.service.progress import Progress
-from detector.service.training import TrainResult
 from detector.service.uploads import Upload
+from detector.service.versions import training, updating
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 from tests.service.conftest import transactions

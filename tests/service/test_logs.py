@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from detector.service import logs, scoring
-from detector.service.training import TrainResult
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from tests.service.conftest import transactions
 

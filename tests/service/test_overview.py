@@ -8,11 +8,12 @@ from threading import Thread
 import numpy as np
 import pytest
 
-from detector.service import api_probe, overview, scoring, training
+from detector.service import api_probe, overview, scoring
 from detector.service.api_probe import ApiProbe
 from detector.service.histogram import Histogram, severity_shift
-from detector.service.training import TrainResult
 from detector.service.uploads import Upload
+from detector.service.versions import training
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from tests.service.conftest import PARAMETERS, transactions
 

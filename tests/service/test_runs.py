@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from detector.errors import InputError, NotFoundError
-from detector.service import runs, scoring, training
+from detector.service import runs, scoring
 from detector.service.runs import Run
-from detector.service.training import TrainResult
 from detector.service.uploads import Upload
+from detector.service.versions import training
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from tests.service.conftest import PARAMETERS, transactions
 

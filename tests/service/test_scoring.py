@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from detector.errors import Cancelled, InputError, NoKnownColumnsError, NotTrainedError
-from detector.service import runs, scoring, training, uploads
-from detector.service.training import TrainResult
+from detector.service import runs, scoring, uploads
 from detector.service.uploads import Upload
+from detector.service.versions import training
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from tests.service.conftest import PARAMETERS, csv, transactions
 

@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 
 from detector.errors import InputError, NotFoundError
-from detector.service import jobs, scoring, training, updating, uploads
+from detector.service import jobs, scoring, uploads
 from detector.service.runs import get_run, run_rows
-from detector.service.training import TrainResult
 from detector.service.uploads import Upload
+from detector.service.versions import training, updating
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from tests.service.conftest import PARAMETERS, csv, transactions
 

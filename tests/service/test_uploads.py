@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from detector.errors import InputError, NotFoundError, UnusableFileError
-from detector.service import scoring, training, uploads
-from detector.service.training import TrainResult
+from detector.service import scoring, uploads
 from detector.service.uploads import Upload
+from detector.service.versions import training
+from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from tests.service.conftest import PARAMETERS, csv, transactions
 

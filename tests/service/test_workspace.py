@@ -11,9 +11,9 @@ from sqlalchemy.exc import OperationalError
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ConflictError, InputError, NotFoundError, NotTrainedError
 from detector.service import champion as champion_module
-from detector.service import training, updating
-from detector.service.training import TrainResult
-from detector.service.versioning import new_version
+from detector.service.versions import training, updating
+from detector.service.versions.training import TrainResult
+from detector.service.versions.versioning import new_version
 from detector.service.workspace import CHAMPION, Workspace
 from detector.store import audit
 from tests.service.conftest import PARAMETERS, transactions

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from detector.service.importance import ColumnImportance, Dependence, Group, Swarm
+from detector.service.reasons.importance import ColumnImportance, Dependence, Group, Swarm
 from detector.ui.explain_charts import (
     MOST_BARS,
     beeswarm,

@@ -1,0 +1,1 @@
+"""Above which severity a row is flagged, and what that catches."""

@@ -1,0 +1,1 @@
+"""What is taken away: scored files, the evidence on a case, the log."""

@@ -1,0 +1,1 @@
+"""Why rows score as they do."""

@@ -1,0 +1,422 @@
+"""The queue: the cases that match what a person asked for, a page at a time, as rows or as patterns."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from detector.errors import InputError
+from detector.service.review import locking
+from detector.service.review.case_ids import CaseId
+from detector.service.review.inbox import NEVER, OUTCOMES, STATUSES, CaseState, CaseTable, Outcome, Status, microseconds
+from detector.service.workspace import Workspace
+
+View = Literal["unreviewed", "critical", "mine", "escalated", "snoozed", "decided", "all"]
+Order = Literal["priority", "severity", "amount", "newest", "oldest"]
+
+VIEWS: tuple[View, ...] = get_args(View)
+ORDERS: tuple[Order, ...] = get_args(Order)
+#: Most rows of a page.
+PAGE_ROWS = 200
+#: Patterns listed.
+GROUPS_SHOWN = 200
+#: Severity now, from which an unreviewed case is critical.
+CRITICAL = 99.0
+
+_is_number = re.compile(r"[0-9]{1,12}", re.ASCII).fullmatch
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a person asked for. Everything that is set must hold.
+
+    ``view``: see :data:`VIEWS`; *unreviewed* are the open cases that are nobody else's, *critical* those of them with a
+    severity of 99 or more now. ``run``: of this run only. ``search``: part of the entity's name, or a case.
+    ``badge``: one of the reasons, as its badge says. ``pattern``: the group of cases that share their reasons.
+    ``least_severity``, ``least_amount``: at least. ``outcome``: decided so. ``order``: see :data:`ORDERS`.
+    """
+
+    view: View = "unreviewed"
+    run: int | None = None
+    search: str = ""
+    badge: str = ""
+    pattern: str = ""
+    least_severity: float | None = None
+    least_amount: float | None = None
+    outcome: Outcome | None = None
+    order: Order = "priority"
+
+    def to_query(self) -> dict[str, str]:
+        """Return what differs from the defaults as texts, for an address."""
+        plain = Filters()
+        return {
+            field.name: str(getattr(self, field.name))
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(plain, field.name)
+        }
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> Filters:
+        """Return the filters that an address names; what is not understood is left at its default."""
+        found: dict[str, Any] = {}
+        for name, allowed in (("view", VIEWS), ("order", ORDERS), ("outcome", OUTCOMES)):
+            if query.get(name) in allowed:
+                found[name] = query[name]
+        if _is_number(query.get("run", "")):
+            found["run"] = int(query["run"])
+        for name in ("search", "badge", "pattern"):
+            if query.get(name):
+                found[name] = query[name][:200]
+        for name in ("least_severity", "least_amount"):
+            try:
+                number = float(query.get(name, ""))
+            except ValueError:
+                continue
+            if np.isfinite(number):
+                found[name] = number
+        return cls(**found)
+
+
+@dataclass(frozen=True)
+class CaseLine:
+    """A case as a line of the queue.
+
+    ``severity``: 0-100, when it was detected. ``priority``: now, with what was learned from decisions. ``badges``: its
+    strongest reasons, two or three words each. ``opened_at``: when its run was sent to the queue. ``held_by``: who
+    else is looking at it now. ``moved``: places that it went up, or down, among the cases that match since decisions
+    are learned from.
+    """
+
+    id: CaseId
+    severity: float
+    priority: float
+    amount: float | None
+    entity: str | None
+    time: datetime | None
+    badges: tuple[str, ...]
+    pattern: str
+    status: Status
+    state: CaseState
+    opened_at: datetime
+    held_by: str | None
+    moved: int = 0
+
+
+@dataclass(frozen=True)
+class QueuePage:
+    """One page of the queue. ``total`` cases match; ``amount`` is their sum, ``None`` where none has one."""
+
+    lines: tuple[CaseLine, ...]
+    total: int
+    amount: float | None
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Cases that share their reasons: how many, their sum, the most severe of them."""
+
+    name: str
+    cases: int
+    amount: float | None
+    highest: float
+    example: CaseId
+
+
+def queue_page(ws: Workspace, filters: Filters, *, actor: str, offset: int = 0, limit: int = PAGE_ROWS) -> QueuePage:
+    """Return the cases that match, ``limit`` of them from ``offset`` on.
+
+    Raises
+    ------
+    InputError
+        When ``offset`` or ``limit`` is out of range.
+    """
+    if offset < 0 or not 1 <= limit <= PAGE_ROWS:
+        raise InputError(f"A page holds 1 to {PAGE_ROWS} cases and begins at case 0 or later.")
+    now = datetime.now(UTC)
+    found = _Matches(ws, filters, actor, now)
+    held = locking.held_by_others(ws, actor)
+    lines = tuple(_lines(found.best(offset, limit), held, now))
+    if filters.order == "priority" and found.learned:
+        lines = tuple(found.moved(lines, offset))
+    return QueuePage(lines, found.total, found.amount)
+
+
+def matching(ws: Workspace, filters: Filters, *, actor: str, limit: int) -> tuple[CaseId, ...]:
+    """Return the first ``limit`` cases that match, in the order asked for."""
+    found = _Matches(ws, filters, actor, datetime.now(UTC))
+    return tuple(CaseId(table.queue.run, int(table.rows[at])) for table, at in found.best(0, limit))
+
+
+def amount_of(ws: Workspace, cases: Sequence[CaseId]) -> float | None:
+    """Return the sum of the amounts of cases, ``None`` where none has one; raises ``NotFoundError``."""
+    amounts = [float(table.amounts[at]) for table, at in ws.inbox.places(cases).values() if table.queue.amount]
+    return float(np.nansum(amounts)) if amounts else None
+
+
+def patterns(ws: Workspace, filters: Filters, *, actor: str) -> tuple[Pattern, ...]:
+    """Return the patterns among the cases that match, the largest first, at most 200."""
+    counts: dict[str, Pattern] = {}
+    for table, positions in _Matches(ws, filters, actor, datetime.now(UTC)).parts:
+        codes = table.groups[positions]
+        number = np.bincount(codes, minlength=len(table.group_names))
+        amounts = np.nan_to_num(table.amounts[positions])
+        sums = np.bincount(codes, weights=amounts, minlength=len(number))
+        worst = positions[np.argsort(table.places[positions], kind="stable")]
+        names, first = np.unique(table.groups[worst], return_index=True)
+        for code, at in zip(names.tolist(), first.tolist(), strict=True):
+            example = int(worst[at])
+            new = Pattern(
+                table.group_names[code],
+                int(number[code]),
+                float(sums[code]) if table.queue.amount else None,
+                float(table.priorities[example]),
+                CaseId(table.queue.run, int(table.rows[example])),
+            )
+            known = counts.get(new.name)
+            counts[new.name] = new if known is None else _both(known, new)
+    return tuple(sorted(counts.values(), key=lambda pattern: (-pattern.cases, -pattern.highest))[:GROUPS_SHOWN])
+
+
+def view_counts(ws: Workspace, *, actor: str, run: int | None = None) -> dict[View, int]:
+    """Return how many cases each view holds."""
+    now = datetime.now(UTC)
+    found = [table for table in ws.inbox.tables() if run in (None, table.queue.run)]
+    return {view: sum(int(np.count_nonzero(_in_view(table, view, actor, now))) for table in found) for view in VIEWS}
+
+
+def open_cases(ws: Workspace) -> int | None:
+    """Return how many cases wait for a decision, anybody's; ``None`` while no run is in the queue."""
+    found, now = ws.inbox.tables(), microseconds(datetime.now(UTC))
+    asleep, decided = STATUSES.index("snoozed"), STATUSES.index("decided")
+    waiting = (
+        int(np.count_nonzero((table.statuses != decided) & ((table.statuses != asleep) | (table.snoozed <= now))))
+        for table in found
+    )
+    return sum(waiting) if found else None
+
+
+def next_case(
+    ws: Workspace, filters: Filters, *, actor: str, rank: int = 0, but: CaseId | None = None
+) -> CaseId | None:
+    """Return the first case that matches, from place ``rank`` (0 is the first) on, and behind the last from the start.
+
+    Passed over are ``but`` and what others are looking at. ``None`` when nothing is left.
+    """
+    found = _Matches(ws, filters, actor, datetime.now(UTC))
+    passed = {*locking.held_by_others(ws, actor), but}
+    # One place more than there are cases to pass over is enough to find one that is not.
+    for first in (min(rank, found.total), 0):
+        for table, at in found.best(first, len(passed) + 1):
+            case = CaseId(table.queue.run, int(table.rows[at]))
+            if case not in passed:
+                return case
+    return None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a case stands among those that match: ``rank`` from 0, ``None`` when it does not match."""
+
+    rank: int | None
+    total: int
+    previous: CaseId | None
+
+
+def place_of(ws: Workspace, filters: Filters, case: CaseId, *, actor: str) -> Place:
+    """Return where a case stands in the queue, and which one comes before it."""
+    found = _Matches(ws, filters, actor, datetime.now(UTC))
+    rank = found.rank(case)
+    before = found.best(rank - 1, 1) if rank else []
+    previous = [CaseId(table.queue.run, int(table.rows[at])) for table, at in before]
+    return Place(rank, found.total, previous[0] if previous else None)
+
+
+def badges_in(ws: Workspace, *, run: int | None = None, most: int = 100) -> tuple[str, ...]:
+    """Return the most frequent badges of the cases in the queue."""
+    counts = Counter[str]()
+    for table in ws.inbox.tables():
+        if run in (None, table.queue.run):
+            counts.update(table.badge_counts)
+    return tuple(sorted(counts, key=lambda badge: (-counts[badge], badge))[:most])
+
+
+class _Matches:
+    """The cases that match, as positions in each table."""
+
+    def __init__(self, ws: Workspace, filters: Filters, actor: str, now: datetime) -> None:
+        self.filters = filters
+        self.parts: list[tuple[CaseTable, NDArray[np.intp]]] = []
+        for table in ws.inbox.tables():
+            if filters.run in (None, table.queue.run):
+                self.parts.append((table, np.flatnonzero(_mask(table, filters, actor, now))))
+
+    @property
+    def total(self) -> int:
+        return sum(len(positions) for _, positions in self.parts)
+
+    @property
+    def amount(self) -> float | None:
+        sums = [np.nansum(table.amounts[positions]) for table, positions in self.parts if table.queue.amount]
+        return float(sum(sums)) if sums else None
+
+    @property
+    def learned(self) -> bool:
+        """Whether any case stands elsewhere than its severity alone would put it."""
+        return any(table.priorities is not table.severities for table, _ in self.parts)
+
+    def moved(self, lines: Sequence[CaseLine], offset: int) -> Iterator[CaseLine]:
+        """Yield the lines of a page that begins at ``offset`` with how many places each has moved."""
+        severities = np.sort(np.concatenate([table.severities[positions] for table, positions in self.parts]))
+        for place, line in enumerate(lines, offset):
+            # Cases of the same severity stood in no order: only what leaves their places has moved.
+            first = len(severities) - int(np.searchsorted(severities, line.severity, "right"))
+            last = len(severities) - int(np.searchsorted(severities, line.severity, "left")) - 1
+            yield replace(line, moved=min(max(place, first), last) - place)
+
+    def rank(self, case: CaseId) -> int | None:
+        """Return how many of the cases come before this one, ``None`` when it is not among them."""
+        before, own = 0, None
+        keys = [_key(table, self.filters.order)[positions] for table, positions in self.parts]
+        for part, (table, positions) in enumerate(self.parts):
+            position = table.position(case.row) if table.queue.run == case.run else None
+            at = int(np.searchsorted(positions, position)) if position is not None else len(positions)
+            if at < len(positions) and positions[at] == position:
+                own = part, at
+        if own is None:
+            return None
+        part, at = own
+        key = keys[part][at]
+        for i, some in enumerate(keys):
+            ties = some[:at] if i == part else some if i < part else some[:0]
+            before += int(np.count_nonzero(some < key) + np.count_nonzero(ties == key))
+        return before
+
+    def best(self, offset: int, limit: int) -> list[tuple[CaseTable, int]]:
+        """Return the table and the position of the cases from ``offset`` on, in the order asked for."""
+        if not self.total:
+            return []
+        keys = np.concatenate([_key(table, self.filters.order)[positions] for table, positions in self.parts])
+        which = np.repeat(np.arange(len(self.parts)), [len(positions) for _, positions in self.parts])
+        where = np.concatenate([positions for _, positions in self.parts])
+        stop = min(offset + limit, len(keys))
+        if stop <= offset:
+            return []
+        if stop < len(keys) // 2:
+            # Only what is shown, and what ties with it, has to be put in order.
+            least = np.partition(keys, stop - 1)[stop - 1]
+            among = np.flatnonzero(keys <= least)
+            order = among[np.argsort(keys[among], kind="stable")]
+        else:
+            order = np.argsort(keys, kind="stable")
+        chosen = order[offset:stop]
+        return [
+            (self.parts[part][0], at) for part, at in zip(which[chosen].tolist(), where[chosen].tolist(), strict=True)
+        ]
+
+
+def _key(table: CaseTable, order: Order) -> Floats:
+    """Return what sorts the cases of a table: least first."""
+    keys: Floats
+    if order == "severity":
+        return -table.severities
+    if order == "amount":
+        return -np.nan_to_num(table.amounts, nan=-np.inf)
+    if order in ("newest", "oldest"):
+        times = table.times.astype(np.float64)
+        keys = np.where(table.times == NEVER, np.inf, -times if order == "newest" else times)
+        return keys
+    # Severities of the most severe are often equal; their places are not.
+    keys = table.places * 1e-9 - table.priorities
+    return keys
+
+
+def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask:
+    mask = _in_view(table, filters.view, actor, now)
+    if filters.search:
+        mask &= _found(table, filters.search)
+    if filters.pattern:
+        wanted = [code for code, name in enumerate(table.group_names) if name == filters.pattern]
+        mask &= np.isin(table.groups, wanted)
+    if filters.badge:
+        lengths = table.badges.value_lengths().to_numpy(zero_copy_only=False)
+        hits = pc.equal(table.badges.flatten(), filters.badge).to_numpy(zero_copy_only=False)
+        mask &= np.bincount(np.repeat(np.arange(len(table)), lengths), weights=hits, minlength=len(table)) > 0
+    if filters.least_severity is not None:
+        mask &= table.severities >= filters.least_severity
+    if filters.least_amount is not None:
+        mask &= np.nan_to_num(table.amounts, nan=-np.inf) >= filters.least_amount
+    if filters.outcome is not None:
+        mask &= table.outcomes == OUTCOMES.index(filters.outcome)
+    return mask
+
+
+def _in_view(table: CaseTable, view: View, actor: str, now: datetime) -> Mask:
+    is_open, escalated, snoozed, decided = _by_status(table)
+    asleep: Mask = snoozed & (table.snoozed > microseconds(now))
+    if view == "all":
+        return np.ones(len(table), bool)
+    if view in ("escalated", "snoozed", "decided"):
+        return {"escalated": escalated, "snoozed": asleep, "decided": decided}[view]
+    mine, others = np.zeros(len(table), bool), np.zeros(len(table), bool)
+    for position, assignee in table.assignees.items():
+        (mine if assignee == actor else others)[position] = True
+    if view == "mine":
+        return mine & ~decided & ~asleep
+    awake: Mask = (is_open | (snoozed & ~asleep)) & ~others
+    if view == "critical":
+        awake &= table.priorities >= CRITICAL
+    return awake
+
+
+def _by_status(table: CaseTable) -> list[Mask]:
+    return [table.statuses == STATUSES.index(status) for status in STATUSES]
+
+
+def _found(table: CaseTable, search: str) -> Mask:
+    text = search.strip().casefold()
+    wanted = [code for code, name in enumerate(table.entity_names) if text in name.casefold()]
+    mask: Mask = np.isin(table.entities, wanted)
+    run, _, row = text.partition("-")
+    if _is_number(run) and _is_number(row) and int(run) == table.queue.run:
+        mask |= table.rows == int(row)
+    return mask
+
+
+def _lines(
+    places: Sequence[tuple[CaseTable, int]], held: Mapping[CaseId, locking.Lock], now: datetime
+) -> Iterator[CaseLine]:
+    for table, at in places:
+        case = CaseId(table.queue.run, int(table.rows[at]))
+        state, amount, time = table.state(at), float(table.amounts[at]), int(table.times[at])
+        awake = state.status == "snoozed" and state.snoozed_until is not None and state.snoozed_until <= now
+        yield CaseLine(
+            id=case,
+            severity=float(table.severities[at]),
+            priority=float(table.priorities[at]),
+            amount=None if np.isnan(amount) else amount,
+            entity=table.entity(at),
+            time=None if time == NEVER else datetime.fromtimestamp(time / 1e6, UTC),
+            badges=tuple(table.badges[at].as_py()),
+            pattern=table.group_names[int(table.groups[at])],
+            status="open" if awake else state.status,
+            state=state,
+            opened_at=table.queue.created_at,
+            held_by=held[case].holder if case in held else None,
+        )
+
+
+def _both(one: Pattern, other: Pattern) -> Pattern:
+    higher = one if one.highest >= other.highest else other
+    amounts = [pattern.amount for pattern in (one, other) if pattern.amount is not None]
+    return replace(higher, cases=one.cases + other.cases, amount=sum(amounts) if amounts else None)

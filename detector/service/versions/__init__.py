@@ -1,0 +1,1 @@
+"""How versions come to be and follow each other: training, updates, decisions, challenges."""

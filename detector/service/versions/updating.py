@@ -1,0 +1,195 @@
+"""Learning from new rows, at once or after a preview; versions and rollback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from detector.core.frames import as_frame
+from detector.errors import ConflictError, InputError, NotFoundError
+from detector.files import ReadOptions
+from detector.service.progress import Progress, no_progress
+from detector.service.rejected import write_rejected
+from detector.service.sources import path_source
+from detector.service.tally import require_known
+from detector.service.versions.learning import Learned, as_registered, learn_table, new_features
+from detector.service.versions.previewing import (
+    UpdatePreview,
+    accept_update,
+    get_preview,
+    preview_update,
+    reject_update,
+)
+from detector.service.versions.teaching import taught
+from detector.service.versions.versioning import decisions_of, learned_features, new_version
+from detector.service.workspace import CHAMPION, Champion, Workspace
+from detector.store.versions import VersionInfo
+
+__all__ = [
+    "UpdatePreview",
+    "UpdateResult",
+    "accept_update",
+    "get_preview",
+    "list_versions",
+    "preview_update",
+    "reject_update",
+    "roll_back",
+    "teach",
+    "update_path",
+    "update_rows",
+]
+
+#: How often an update starts over when somebody else moved the champion in the meantime.
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class UpdateResult:
+    """A finished update: the new champion, the rows it learned from, the features it now knows.
+
+    ``set_aside``: faulty rows of a file that took no part, beside ``rows``. ``report``: an
+    ``AlignmentReport.to_dict()`` of the rows against the model before. ``newly_learned``: columns that it did
+    not know then.
+    """
+
+    version: int
+    rows: int
+    features: tuple[str, ...]
+    report: Mapping[str, Any]
+    newly_learned: tuple[str, ...]
+    set_aside: int = 0
+
+
+def update_rows(
+    ws: Workspace, rows: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]], *, actor: str
+) -> UpdateResult:
+    """Update the champion with rows in memory; the result is champion at once.
+
+    Raises
+    ------
+    NotTrainedError, InputError
+        When there is no champion, or the rows cannot be used.
+    ConflictError
+        When others kept moving the champion while this update was made.
+    """
+    frame = as_frame(rows)
+
+    def learn(champion: Champion) -> Learned:
+        report = champion.detector.alignment(frame)
+        require_known(report, ws.settings.min_importance)
+        return Learned(taught(ws, as_registered(ws, champion).updated(frame)), len(frame), report)
+
+    return _update(ws, learn, actor)
+
+
+def update_path(
+    ws: Workspace,
+    path: Path,
+    *,
+    actor: str,
+    progress: Progress = no_progress,
+    set_aside: Path | None = None,
+    reading: ReadOptions | None = None,
+) -> UpdateResult:
+    """Update the champion with a file where it lies (for the command line); raises as :func:`update_rows`.
+
+    With ``set_aside`` faulty rows go to that CSV file, before the update, instead of refusing the whole.
+    """
+    source = path_source(path, set_aside=set_aside is not None, reading=reading)
+
+    def learn(champion: Champion) -> Learned:
+        table = source.open(champion.detector, progress=progress)
+        if set_aside is not None:
+            write_rejected(table, set_aside)
+        return learn_table(ws, champion, table, progress)
+
+    return _update(ws, learn, actor)
+
+
+def roll_back(ws: Workspace, version: int, *, actor: str, reason: str) -> VersionInfo:
+    """Make an earlier version champion again.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such version in the main lane.
+    InputError
+        When it is the champion already.
+    ConflictError
+        When somebody else moved the champion at the same moment.
+    """
+    info = ws.registry.info(version)
+    if info.lane != "main":
+        raise NotFoundError(f"Version {version} belongs to the demo and cannot become champion.", version=version)
+    alias = ws.registry.alias(CHAMPION)
+    if alias is not None and alias.version == version:
+        raise InputError(f"Version {version} is the champion already.", version=version)
+    revision = alias.revision if alias else 0
+    ws.move_champion(version, expected_revision=revision, actor=actor, reason=reason or "rollback")
+    return info
+
+
+def teach(ws: Workspace, *, actor: str) -> VersionInfo:
+    """Make a version that has learned from all decisions in force, and from nothing else; it is champion at once.
+
+    Raises
+    ------
+    NotTrainedError
+        When there is no champion.
+    InputError
+        When the champion knows these decisions already.
+    ConflictError
+        When somebody else moved the champion at the same moment.
+    """
+    champion = ws.current_champion()
+    alias = ws.registry.alias(CHAMPION)
+    before = as_registered(ws, champion)
+    after = taught(ws, before)
+    if after.decided == before.decided:
+        raise InputError(f"Version {champion.version} has learned from all decisions already.")
+    new = new_version(after, origin="taught", parent=champion.version, figures={"decisions": decisions_of(after)})
+    revision = alias.revision if alias else 0
+    return ws.promote(new, actor=actor, expected_revision=revision, reason="decisions learned")
+
+
+def list_versions(ws: Workspace) -> tuple[VersionInfo, ...]:
+    """Return the versions of the main lane, newest first."""
+    return ws.registry.list(lane="main")
+
+
+def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> UpdateResult:
+    for attempt in range(ATTEMPTS):
+        alias = ws.registry.alias(CHAMPION)
+        champion = ws.current_champion()
+        if alias is None or alias.version != champion.version:
+            continue
+        learned = learn(champion)
+        report = learned.report.to_dict()
+        added = new_features(champion.detector, learned.detector)
+        new = new_version(
+            learned.detector,
+            origin="updated",
+            parent=champion.version,
+            figures={
+                "update": {
+                    "rows": learned.rows,
+                    "set_aside": learned.set_aside,
+                    "report": report,
+                    "columns_to_learn": added,
+                },
+                "decisions": decisions_of(learned.detector),
+            },
+        )
+        try:
+            info = ws.promote(new, actor=actor, expected_revision=alias.revision, reason="update")
+        except ConflictError:
+            if attempt == ATTEMPTS - 1:
+                raise
+            continue
+        features = learned_features(learned.detector)
+        return UpdateResult(info.number, learned.rows, features, report, tuple(added), learned.set_aside)
+    raise ConflictError("Others kept changing the champion while this update was made. Try again.")

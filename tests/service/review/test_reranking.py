@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import numpy as np
+
+from detector.service.review import deciding, reranking
+from detector.service.workspace import Workspace
+from tests.service.reviewing import in_order, queued
+
+
+def test_a_queue_without_decisions_is_as_it_was_detected(ws: Workspace) -> None:
+    table = queued(ws)
+    assert np.array_equal(table.priorities, table.severities)
+    assert ws.reranker.learned(table).moved == ()
+    assert ws.reranker.kin(table, 0) == ()
+
+
+def test_priorities_are_the_severities_of_the_version_taught_with_the_decisions(ws: Workspace) -> None:
+    from detector.service.versions.teaching import decided
+    from detector.store import queue_files
+
+    table = queued(ws)
+    cases = in_order(ws)
+    deciding.decide(ws, cases[:1], "fraud", "stolen_card", actor="ada")
+    deciding.decide(ws, cases[3:5], "legitimate", "known_pattern", actor="ada")
+    found = decided(ws)
+    model = ws.detector(table.queue.version).taught(found.rows, found.labels, keys=found.keys)
+    rows = queue_files.read_rows(ws.inbox.folder / table.queue.file)
+    assert np.allclose(ws.inbox.table(table.queue.run).priorities, model.score(rows).severities)
+
+
+def test_a_confirmed_fraud_moves_its_like_up_and_says_so(ws: Workspace) -> None:
+    table = queued(ws, rows=120)
+    dear = [case for case in in_order(ws) if table.amounts[table.position(case.row)] == 5_000.0]
+    plain = [case for case in in_order(ws) if case not in dear]
+    deciding.decide(ws, plain[:6], "legitimate", "known_pattern", actor="ada")
+    deciding.decide(ws, dear[:2], "fraud", "stolen_card", actor="ada")
+    order = in_order(ws)
+    assert set(order[: len(dear) - 2]) == set(dear[2:])
+    kin = ws.reranker.kin(*ws.inbox.find(order[0]))
+    assert kin[0].fraud
+    assert kin[0].case in dear[:2]
+    assert kin[0].pull > 0
+
+
+def test_a_decision_that_is_taken_back_leaves_no_trace(ws: Workspace) -> None:
+    table = queued(ws)
+    cases = in_order(ws)
+    deciding.decide(ws, cases[:1], "fraud", "stolen_card", actor="ada")
+    before, order = ws.inbox.table(table.queue.run).priorities.copy(), in_order(ws, view="all")
+    change = deciding.decide(ws, cases[1:2], "legitimate", "data_error", actor="ada")
+    assert not np.array_equal(ws.inbox.table(table.queue.run).priorities, before)
+    deciding.undo(ws, change.batch, actor="ada")
+    assert np.array_equal(ws.inbox.table(table.queue.run).priorities, before)
+    assert in_order(ws, view="all") == order
+    deciding.reopen(ws, cases[:1], actor="ada")
+    assert np.array_equal(ws.inbox.table(table.queue.run).priorities, table.severities)
+    assert in_order(ws, view="all") == cases
+
+
+def test_what_is_unclear_teaches_nothing(ws: Workspace) -> None:
+    table = queued(ws)
+    deciding.decide(ws, in_order(ws)[:3], "unclear", "waiting", actor="ada")
+    assert np.array_equal(ws.inbox.table(table.queue.run).priorities, table.severities)
+
+
+def test_the_lead_can_switch_learning_off_and_on(ws: Workspace) -> None:
+    table = queued(ws)
+    deciding.decide(ws, in_order(ws)[:2], "fraud", "stolen_card", actor="ada")
+    learned = ws.inbox.table(table.queue.run).priorities.copy()
+    assert not np.array_equal(learned, table.severities)
+    reranking.set_learning(ws.database, False, actor="lead")
+    assert np.array_equal(ws.inbox.table(table.queue.run).priorities, table.severities)
+    assert not ws.reranker.learned(table).on
+    reranking.set_learning(ws.database, True, actor="lead")
+    assert np.array_equal(ws.inbox.table(table.queue.run).priorities, learned)
+
+
+def test_a_queue_learns_from_decisions_on_other_files(ws: Workspace) -> None:
+    first = queued(ws, seed=1)
+    dear = [case for case in in_order(ws) if first.amounts[first.position(case.row)] == 5_000.0]
+    deciding.decide(ws, dear[:5], "fraud", "stolen_card", actor="ada")
+    second = queued(ws, seed=2)
+    assert not np.array_equal(second.priorities, second.severities)
+    assert ws.reranker.kin(second, 0)[0].case in dear[:5]
+
+
+def test_what_moved_is_told_among_the_open_cases(ws: Workspace) -> None:
+    table = queued(ws, rows=100)
+    order = in_order(ws)
+    deciding.decide(ws, order[:8], "legitimate", "known_pattern", actor="ada")
+    learned = ws.reranker.learned(ws.inbox.table(table.queue.run))
+    assert (learned.frauds, learned.legitimate) == (0, 8)
+    after = in_order(ws)
+    assert not set(order[:8]) & set(after)
+    for moved in learned.moved:
+        assert after.index(moved.case) == moved.after - 1
+        assert moved.after < moved.before
+
+
+def test_another_process_follows(ws: Workspace, open_workspace) -> None:
+    table = queued(ws)
+    other = open_workspace()
+    assert np.array_equal(other.inbox.table(table.queue.run).priorities, table.severities)
+    deciding.decide(ws, in_order(ws)[:2], "fraud", "stolen_card", actor="ada")
+    mine = ws.inbox.table(table.queue.run)
+    assert np.array_equal(other.inbox.table(table.queue.run).priorities, mine.priorities)
