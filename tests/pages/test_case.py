@@ -231,3 +231,11 @@ def test_the_history_gives_way_to_linked_rows_where_they_are_asked_for(page, que
     expected = "Shared with other rows" if found.links else "No other row of the file shares a rare value"
     assert expected in said(page)
     assert "newest first" not in said(page)
+
+
+def test_what_cannot_be_taken_back_is_told_on_the_case_itself(page, queued, ids):
+    at = press(page, "Fraud")
+    locking.hold(queued, ids[0], actor="bob")
+    at = press(at, "Undo")
+    assert f"bob is looking at case {ids[0]}" in said(at)
+    assert outcome(queued, ids[0]) == "fraud"
