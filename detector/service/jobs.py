@@ -1,19 +1,5 @@
 """Long work in the background: one worker thread a process, progress in the database.
 
-kind                arguments                                           result of a finished job
-==================  ==================================================  ====================================
-``train``           ``upload_id``, ``parameters`` (TrainParameters as   ``version``, ``rows``
-                    a dict), ``roles`` (column to role)
-``score``           ``upload_id``                                       ``run_id``, ``rows``, ``flagged``
-``preview_update``  ``upload_id``                                       ``token``
-``sample``          none                                                ``version``, ``run_id``
-``queue``           ``run_id``, ``rows``                                ``run_id``, ``rows``
-``drift``           ``run_id``                                          ``run_id``
-``queue``             ``run_id``, ``rows``                                ``run_id``, ``rows``
-``drift``             ``run_id``                                          ``run_id``
-``compare_versions``  ``run_id``, ``champion``, ``challenger``          a ``Versus`` as a dict
-==================  ==================================================  ====================================
-=======
 ====================  ==================================================  ====================================
 kind                  arguments                                           result of a finished job
 ====================  ==================================================  ====================================

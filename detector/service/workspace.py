@@ -73,7 +73,7 @@ class Workspace:
         self.observations = Observations()
         self.following = Following(self.registry.histories)
         self.reranker = Reranker(database, settings.data_folder, self.detector)
-        self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.refresh)
+        self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.ranked)
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
 
@@ -255,6 +255,11 @@ class Workspace:
         for folder in (*folders, self.settings.versions_folder):
             for part in folder.glob("*.part"):
                 _remove_abandoned(part)
+        with self.database.read() as connection:
+            named = set(connection.scalars(select(tables.queues.c.file)))
+        for path in self.inbox.folder.glob("*.parquet"):
+            if path.name.removesuffix(".rows.parquet").removesuffix(".parquet") + ".parquet" not in named:
+                _remove_abandoned(path)
 
 
 def _remove_abandoned(part: Path) -> None:

@@ -15,8 +15,10 @@ from detector.store.database import Database
 from detector.store.run_files import file_names
 
 
-def rows_of(database: Database, data_folder: Path, cases: Iterable[tuple[int, int]]) -> pd.DataFrame:
-    """Return rows of runs, as far as their files are there; the index names them: ``4-1523`` is row 1523 of run 4.
+def rows_of(database: Database, data_folder: Path, cases: Iterable[tuple[int, int]]) -> tuple[pd.DataFrame, ...]:
+    """Return rows of runs, as far as their files are there: for each run a table, whose index names the rows.
+
+    ``4-1523`` is row 1523 of run 4.
 
     Those in the queue come with what was derived from earlier rows of their entities, the others without.
 
@@ -45,8 +47,9 @@ def rows_of(database: Database, data_folder: Path, cases: Iterable[tuple[int, in
         if len(missing) and path.is_file():
             own = run_lookups.read_rows(path, missing.tolist())[columns].rename(columns=file_names(columns))
             found = pd.concat([found, own]) if len(found) else own
-        parts.append(found.set_axis([f"{run}-{row}" for row in found.index]))
-    return pd.concat(parts) if parts else pd.DataFrame()
+        if len(found):
+            parts.append(found.set_axis([f"{run}-{row}" for row in found.index]))
+    return tuple(parts)
 
 
 def _queued(path: Path | None, wanted: NDArray[np.int64]) -> pd.DataFrame:

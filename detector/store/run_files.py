@@ -23,6 +23,8 @@ SCORED_COLUMNS = ("score", "severity", "flagged", "version", "cutoff")
 #: Name of the index of a page: the file's data rows, counted from 1.
 ROW = "row"
 _FILE = " (file)"
+#: Names that a file's own columns cannot have: what scoring adds, and what DuckDB calls the place of a row.
+_RESERVED = frozenset({*SCORED_COLUMNS, ROW, "file_row_number"})
 
 _SCORED_SCHEMA = pa.schema(
     [
@@ -40,11 +42,11 @@ def own_names(columns: Sequence[str]) -> dict[str, str]:
 
     A file that was exported here and comes back keeps its earlier ``score`` as ``score (file)``.
     """
-    taken = {name.casefold() for name in (*SCORED_COLUMNS, ROW, *columns)}
+    taken = set(_RESERVED) | {name.casefold() for name in columns}
     names = {}
     for name in columns:
         kept = name
-        while kept.casefold() in {*SCORED_COLUMNS, ROW} or (kept != name and kept.casefold() in taken):
+        while kept.casefold() in _RESERVED or (kept != name and kept.casefold() in taken):
             kept = f"{kept}{_FILE}"
         taken.add(kept.casefold())
         names[name] = kept
@@ -58,7 +60,7 @@ def file_names(kept: Sequence[str]) -> dict[str, str]:
         base = name
         while base.endswith(_FILE):
             base = base.removesuffix(_FILE)
-        if base != name and base.casefold() in {*SCORED_COLUMNS, ROW}:
+        if base != name and base.casefold() in _RESERVED:
             # A file may have had both, "score" and "score (file)": the longest name gave way.
             names = {one: one if other == base else other for one, other in names.items()} | {name: base}
     return names

@@ -25,7 +25,7 @@ from detector.ui.states import error_panel, escaped
 SNOOZES = {"1 hour": 1 / 24, "4 hours": 1 / 6, "1 day": 1.0, "3 days": 3.0, "1 week": 7.0}
 #: A change is offered to be taken back for so long.
 _OFFERED = timedelta(hours=12)
-_FAILED = "queue_failed"
+_FAILED, _UNDONE = "queue_failed", "undone"
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ def undo_bar(ws: Workspace, *, key: str) -> None:
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
         error_panel("Nothing was changed", failed)
+    undone_line()
     last = deciding.last_change(ws, actor())
     if last is None or datetime.now(UTC) - last.at > _OFFERED:
         return
@@ -146,23 +147,25 @@ def told(last: LastChange) -> str:
     return f"{subject} {done}."
 
 
-def undo_last(ws: Workspace) -> None:
-    """Take back the last thing that this person did, if there is one."""
+def undo_last(ws: Workspace, failed: str = _FAILED) -> None:
+    """Take back the last thing that this person did, if there is one; an error is kept under ``failed``."""
     last = deciding.last_change(ws, actor())
     if last is None:
         return
     try:
         deciding.undo(ws, last.batch, actor=actor())
     except DetectorError as error:
-        st.session_state[_FAILED] = error
+        st.session_state[failed] = error
     else:
-        st.toast(f"Taken back: {told(last)}", icon=":material/undo:")
+        # Not a toast: it would lie over the buttons at the top for seconds.
+        st.session_state[_UNDONE] = f"Taken back: {told(last)}"
 
 
-def _decide(
-    ws: Workspace, outcome: Outcome, reason: str, note: str, cases: Sequence[CaseId], seen: Mapping[CaseId, int]
-) -> object:
-    return deciding.decide(ws, cases, outcome, reason, actor=actor(), note=note, seen=seen)
+def undone_line() -> None:
+    """Say, once, what was just taken back."""
+    undone = st.session_state.pop(_UNDONE, None)
+    if undone is not None:
+        st.markdown(f":green[:material/undo:] {escaped(undone)}")
 
 
 def _do(

@@ -17,7 +17,7 @@ from detector.service.review.inbox import Outcome
 from detector.service.review.locking import Lock
 from detector.service.review.queue import Filters
 from detector.service.workspace import Workspace
-from detector.ui.bulk import SNOOZES, undo_last
+from detector.ui.bulk import SNOOZES, undo_last, undone_line
 from detector.ui.frame import actor, told_in_words
 from detector.ui.numbers import count, moment, severity
 from detector.ui.queue_filters import asked_for
@@ -69,6 +69,7 @@ def decision_panel(ws: Workspace, case: Case, lock: Lock, filters: Filters) -> N
     now.metric("Severity now", severity(case.priority), help="With what was learned from decisions.")
     then.metric("When detected", severity(case.severity), help=f"Flagged above {severity(case.cutoff)}.")
     _status(case)
+    undone_line()
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
         error_panel("Nothing was changed", failed, way_out=_reload)
@@ -280,7 +281,7 @@ def _undo(ws: Workspace, case: CaseId) -> None:
     if last is None:
         st.toast("There is nothing of yours to take back.", icon=":material/undo:")
         return
-    undo_last(ws)
+    undo_last(ws, _FAILED)
     if last.case is not None and last.case != case:
         go(last.case, leaving=case)
 

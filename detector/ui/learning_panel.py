@@ -41,9 +41,10 @@ def learning_line(ws: Workspace, run: int | None) -> None:
                 if told.on
                 else "Cases are in the order in which they were detected; decisions do not move them."
             )
+        # Somebody else may have switched it: what is so counts, not what this page remembers.
+        st.session_state[_KEY] = told.on
         st.toggle(
             "Learn from decisions",
-            value=told.on,
             key=_KEY,
             on_change=_switch,
             args=(ws,),

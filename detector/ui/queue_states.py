@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -32,6 +33,23 @@ _NOTHING = {
     "decided": "Nothing has been decided yet.",
     "all": "There are no cases.",
 }
+
+
+def lost_queues(ws: Workspace) -> None:
+    """Say which queues have lost their files, and offer to take each out of the queue; decisions stay."""
+    ws.inbox.tables()
+    for lost in ws.inbox.lost:
+        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"queue_lost_{lost.run}"):
+            st.markdown(
+                f":orange[:material/error:] The cases of run {lost.run} ({escaped(lost.name)}) are gone from the disk. "
+                "Send the run to the queue again on the Score page, or take it out of the queue; decisions stay.",
+                width="stretch",
+            )
+            st.button(
+                "Take it out",
+                key=f"queue_close_{lost.run}",
+                on_click=partial(queueing.close_queue, ws, lost.run, actor=actor()),
+            )
 
 
 def emptied(ws: Workspace, filters: Filters) -> None:

@@ -21,7 +21,7 @@ from detector.ui.queue_filters import (
     view_tabs,
     views_menu,
 )
-from detector.ui.queue_states import emptied, out_of_date
+from detector.ui.queue_states import emptied, lost_queues, out_of_date
 from detector.ui.queue_tables import cases_table, open_case, patterns_table
 from detector.ui.states import error_panel, nothing_yet
 from detector.ui.work import follow, forget
@@ -38,6 +38,7 @@ if not queueing.list_queues(ws):
     st.stop()
 
 filters = take_over_address()
+lost_queues(ws)
 out_of_date(ws)
 view_tabs(ws, filters)
 with top:

@@ -241,3 +241,11 @@ def test_decisions_that_move_a_case_are_told(open_case, queued, ids):
     told = said(open_case(ids[0]))
     assert "Moved by decisions: up by case" in told
     assert "decided as fraud" in told
+
+
+def test_what_cannot_be_taken_back_is_told_on_the_case_itself(page, queued, ids):
+    at = press(page, "Fraud")
+    locking.hold(queued, ids[0], actor="bob")
+    at = press(at, "Undo")
+    assert f"bob is looking at case {ids[0]}" in said(at)
+    assert outcome(queued, ids[0]) == "fraud"

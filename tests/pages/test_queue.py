@@ -174,9 +174,11 @@ def test_a_queue_whose_file_is_gone_is_told_in_words(page, queued):
 
     for file in queued.inbox.folder.iterdir():
         file.unlink()
-    queued.inbox = Inbox(queued.database, queued.inbox.folder, queued.reranker.refresh)
+    queued.inbox = Inbox(queued.database, queued.inbox.folder, queued.reranker.ranked)
     page.run()
     assert "The cases of run 1 (week1.csv) are gone" in said(page)
+    at = press(page, "Take it out")
+    assert "No scored file has been sent to the queue yet." in said(at)
 
 
 def test_scores_of_an_earlier_version_are_said_to_be_out_of_date(page, queued, files):

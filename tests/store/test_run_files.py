@@ -116,5 +116,10 @@ def test_a_run_whose_rows_are_gone_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_columns_are_told_by_the_names_that_they_have_in_the_file() -> None:
-    for names in (["amount", "score", "Row", "note (file)"], ["score", "score (file)"], ["severity", "name"]):
+    for names in (
+        ["amount", "score", "Row", "note (file)"],
+        ["score", "score (file)"],
+        ["severity", "name"],
+        ["file_row_number", "a"],
+    ):
         assert list(file_names(list(own_names(names).values())).values()) == names

@@ -15,9 +15,11 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.core.reasons import UNIT, Reason
 from detector.errors import DetectorError, NotFoundError
 from detector.service.exports import html_pages
+from detector.service.reasons.explaining import explain_in_context
+from detector.service.reasons.run_context import RunRows, run_rows_in_context
 from detector.service.runs import Run, chosen_rows, get_run, run_path
 from detector.service.workspace import Workspace
-from detector.store import audit, run_columns, run_files, tables
+from detector.store import audit, run_columns, tables
 from detector.version import VERSION
 
 #: Rows of the case's entity that are shown, at most, and columns of them.
@@ -61,8 +63,7 @@ def evidence_pack(ws: Workspace, run_id: int, row: int, *, actor: str | None = N
         raise NotFoundError(f"Run {run_id} has no row {row}; it has {run.rows:,}.", run=run_id, row=row)
     values = chosen_rows(ws, run_id, [row])
     scored = run_columns.rows_at(run_path(ws, run_id), [row], ["severity", "flagged", "score"]).iloc[0]
-    frame = values.rename(columns=run_files.file_names(run.columns))
-    now = _now(ws, frame)
+    found = run_rows_in_context(ws, run_id, [row])
     version = ws.registry.info(run.version)
     case, decisions, events, queue = _kept(ws, run_id, row)
     made = datetime.now(UTC)
@@ -71,8 +72,8 @@ def evidence_pack(ws: Workspace, run_id: int, row: int, *, actor: str | None = N
         f"Case {run_id}-{row}",
         f"{taken} with version {VERSION} of the program.",
         {
-            "The case": _facts(run, row, scored, now, case, decisions),
-            "Why it stands out": _reasons(ws.detector(run.version), frame, run.version),
+            "The case": _facts(run, row, scored, _now(ws, found), case, decisions),
+            "Why it stands out": _reasons(ws.detector(run.version), found),
             "Values of the row": html_pages.table(
                 ("Column", "Value"), ((name, values[name].iloc[0]) for name in values)
             ),
@@ -98,16 +99,16 @@ def evidence_pack(ws: Workspace, run_id: int, row: int, *, actor: str | None = N
     return content
 
 
-def _now(ws: Workspace, frame: pd.DataFrame) -> _Now | None:
+def _now(ws: Workspace, found: RunRows) -> _Now | None:
     champion = ws.champion()
     if champion is None:
         return None
     try:
-        result = champion.detector.score(frame, cutoff=champion.cutoff)
+        (told,) = explain_in_context(champion.detector, found)
     except DetectorError:
         # A champion of other columns has no word on this row.
         return None
-    return _Now(champion.version, float(result.severities[0]), champion.cutoff)
+    return _Now(champion.version, told.severity, champion.cutoff)
 
 
 def _kept(
@@ -156,12 +157,14 @@ def _facts(
     return html_pages.table(("What", "Value"), facts)
 
 
-def _reasons(detector: DynamicAnomalyDetector, frame: pd.DataFrame, version: int) -> str:
+def _reasons(detector: DynamicAnomalyDetector, found: RunRows) -> str:
+    version = found.run.version
     try:
-        reasons: Sequence[Reason] = detector.explain(frame).reasons[0]
-    except ArithmeticError as error:
-        _log.error("no explanation", version=version, reason=str(error))
+        (told,) = explain_in_context(detector, found)
+    except DetectorError as error:
+        _log.error("no explanation", version=version, reason=error.message)
         return html_pages.note("There is no explanation: its parts do not add up to the score.")
+    reasons: Sequence[Reason] = told.reasons
     if not reasons:
         return html_pages.note("No single column makes this row stand out.")
     table = html_pages.table(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -16,9 +17,11 @@ from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import structlog
 from numpy.typing import NDArray
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, RowMapping, and_, func, select
 
+from detector.core.ranking import Order
 from detector.errors import NotFoundError
 from detector.service.review.case_ids import CaseId
 from detector.store import queue_files, tables
@@ -30,6 +33,8 @@ Outcome = Literal["fraud", "legitimate", "unclear"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 NEVER = np.iinfo(np.int64).min
+
+_log = structlog.get_logger(__name__)
 
 Numbers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -72,6 +77,8 @@ class CaseState:
 class CaseTable:
     """The cases of one queue, most severe first. Arrays have one place for each case.
 
+    A table that was handed out never changes: what is newer goes into a copy.
+
     Attributes
     ----------
     rows : data rows of the run. severities : when detected. amounts : NaN without one. times : microseconds since 1970
@@ -79,7 +86,7 @@ class CaseTable:
     entities, groups : places in ``entity_names`` and ``group_names``; -1 without one.
     statuses : places in :data:`STATUSES`. outcomes : places in :data:`OUTCOMES`, -1 undecided. snoozed : microseconds.
     priorities : severity now, with what was learned from decisions. places : in which order to look at the cases, 0
-    first. Both are as detected until :meth:`rank` says otherwise.
+    first. Both are as detected until :meth:`ranked` says otherwise. order : where they come from, ``None`` then.
     """
 
     def __init__(self, queue: Queue, kept: pa.Table) -> None:
@@ -99,6 +106,7 @@ class CaseTable:
         self.states: dict[int, CaseState] = {}
         self.priorities = self.severities
         self.places: NDArray[np.intp] = np.arange(n)
+        self.order: Order | None = None
         self._by_row = np.argsort(self.rows, kind="stable")
         self._sorted_rows = self.rows[self._by_row]
 
@@ -119,22 +127,31 @@ class CaseTable:
         """Return what people have made of a case."""
         return self.states.get(position, CaseState())
 
-    def take(self, position: int, state: CaseState) -> None:
-        """Take over what people have made of a case."""
-        self.states[position] = state
-        self.statuses[position] = STATUSES.index(state.status)
-        self.outcomes[position] = -1 if state.outcome is None else OUTCOMES.index(state.outcome)
-        self.snoozed[position] = NEVER if state.snoozed_until is None else microseconds(state.snoozed_until)
-        if state.assignee is None:
-            self.assignees.pop(position, None)
-        else:
-            self.assignees[position] = state.assignee
+    def changed(self, states: Mapping[int, CaseState]) -> CaseTable:
+        """Return the cases with what people have made of some of them, by position."""
+        other = copy(self)
+        other.statuses, other.outcomes, other.snoozed = self.statuses.copy(), self.outcomes.copy(), self.snoozed.copy()
+        other.assignees, other.states = dict(self.assignees), {**self.states, **states}
+        for position, state in states.items():
+            other.statuses[position] = STATUSES.index(state.status)
+            other.outcomes[position] = -1 if state.outcome is None else OUTCOMES.index(state.outcome)
+            other.snoozed[position] = NEVER if state.snoozed_until is None else microseconds(state.snoozed_until)
+            if state.assignee is None:
+                other.assignees.pop(position, None)
+            else:
+                other.assignees[position] = state.assignee
+        return other
 
-    def rank(self, priorities: Floats, order: NDArray[np.intp]) -> None:
-        """Rank the cases anew: severities now (0-100), and positions in the order in which to look at them."""
-        places = np.empty(len(order), np.intp)
-        places[order] = np.arange(len(order))
-        self.priorities, self.places = priorities, places
+    def ranked(self, order: Order | None) -> CaseTable:
+        """Return the cases in another order; with ``None`` as they were detected."""
+        other = copy(self)
+        other.order = order
+        if order is None:
+            other.priorities, other.places = self.severities, np.arange(len(self))
+        else:
+            other.priorities, other.places = order.priority, np.empty(len(self), np.intp)
+            other.places[order.positions] = np.arange(len(self))
+        return other
 
     def entity(self, position: int) -> str | None:
         """Return whose the case is."""
@@ -148,11 +165,19 @@ class Inbox:
     Parameters
     ----------
     database, folder : where the queues are written down, and where their files lie.
-    rank : called with the tables whenever somebody looks, to rank them anew where decisions have changed.
+    rank : returns the tables ranked by the decisions in force; called when queues or decisions may have changed.
+
+    Attributes
+    ----------
+    lost : tuple of Queue
+        Open queues whose files are gone; the others go on without them.
     """
 
-    def __init__(self, database: Database, folder: Path, rank: Callable[[Sequence[CaseTable]], None]) -> None:
+    def __init__(
+        self, database: Database, folder: Path, rank: Callable[[Sequence[CaseTable], int], Sequence[CaseTable]]
+    ) -> None:
         self.folder = folder
+        self.lost: tuple[Queue, ...] = ()
         self._database = database
         self._rank = rank
         self._tables: dict[int, CaseTable] = {}
@@ -160,29 +185,19 @@ class Inbox:
         self._lock = threading.Lock()
 
     def tables(self) -> tuple[CaseTable, ...]:
-        """Return the cases of the open queues as they are now, the newest run first.
-
-        Raises
-        ------
-        NotFoundError
-            When the file of a queue is gone.
-        """
+        """Return the cases of the open queues as they are now, the newest run first."""
         with self._lock:
-            with self._database.read() as connection:
-                queues = open_queues(connection)
-            fresh = []
-            for queue in queues:
-                known = self._tables.get(queue.run)
-                if known is None or known.queue.file != queue.file:
-                    kept = self._read(queue)
-                    self._tables[queue.run] = CaseTable(queue, kept)
-                    fresh.append(queue.run)
-            for run in self._tables.keys() - {queue.run for queue in queues}:
-                del self._tables[run]
-            self._catch_up(fresh)
-            found = tuple(self._tables[queue.run] for queue in queues)
-            self._rank(found)
-            return found
+            found, lost = self._opened()
+            fresh = {run for run, table in found.items() if table is not self._tables.get(run)}
+            newest, changed = self._news(fresh)
+            for run, states in changed.items():
+                if run in found:
+                    found[run] = found[run].changed(_by_position(found[run], states))
+            ranked = self._rank(tuple(found.values()), newest)
+            # Only now, when all of it has gone well: else what is new would be taken for known.
+            self._tables = {table.queue.run: table for table in ranked}
+            self._seen, self.lost = newest, lost
+            return tuple(ranked)
 
     def table(self, run: int) -> CaseTable:
         """Return the cases of one run; raises ``NotFoundError`` when it is not in the queue."""
@@ -214,37 +229,45 @@ class Inbox:
         """Return the table and the place of a case; raises ``NotFoundError`` when it is not in the queue."""
         return self.places([case])[case]
 
-    def _read(self, queue: Queue) -> pa.Table:
-        try:
-            return queue_files.read_kept(self.folder / queue.file)
-        except NotFoundError as error:
-            raise NotFoundError(
-                f"The cases of run {queue.run} ({queue.name}) are gone from data/queues. "
-                "Send the run to the queue again on the Score page.",
-                run=queue.run,
-            ) from error
+    def _opened(self) -> tuple[dict[int, CaseTable], tuple[Queue, ...]]:
+        """Return the tables of the open queues, known or read anew, and the queues whose files are gone."""
+        found: dict[int, CaseTable] = {}
+        lost: list[Queue] = []
+        with self._database.read() as connection:
+            queues = open_queues(connection)
+        for queue in queues:
+            known = self._tables.get(queue.run)
+            if known is not None and known.queue.file == queue.file:
+                found[queue.run] = known
+                continue
+            try:
+                found[queue.run] = CaseTable(queue, queue_files.read_kept(self.folder / queue.file))
+            except NotFoundError:
+                if queue not in self.lost:
+                    _log.warning("the cases of a queue are gone", run=queue.run)
+                lost.append(queue)
+        return found, tuple(lost)
 
-    def _catch_up(self, fresh: list[int]) -> None:
+    def _news(self, fresh: Collection[int]) -> tuple[int, dict[int, dict[int, CaseState]]]:
+        """Return the number of the newest event, and the states that changed since, by run and data row."""
         cases, events = tables.cases, tables.case_events
         query = select(cases, tables.decisions.c.outcome, tables.decisions.c.reason).join_from(
             cases, tables.decisions, cases.c.decision == tables.decisions.c.number, isouter=True
         )
+        rows: list[RowMapping] = []
         with self._database.read() as connection:
-            newest = connection.scalar(select(func.max(events.c.number))) or 0
+            newest: int = connection.scalar(select(func.max(events.c.number))) or 0
             if newest > self._seen:
                 changed = select(events.c.run, events.c.row).where(events.c.number > self._seen).distinct().subquery()
                 both = and_(cases.c.run == changed.c.run, cases.c.row == changed.c.row)
-                found = list(connection.execute(query.join(changed, both)).mappings())
-            else:
-                found = []
+                rows += connection.execute(query.join(changed, both)).mappings()
             if fresh:
-                found += connection.execute(query.where(cases.c.run.in_(fresh))).mappings()
-        for row in found:
-            table = self._tables.get(row["run"])
-            position = None if table is None else table.position(row["row"])
-            if table is not None and position is not None:
-                table.take(position, CaseState(**{name: row[name] for name in CaseState.__dataclass_fields__}))
-        self._seen = newest
+                rows += connection.execute(query.where(cases.c.run.in_(fresh))).mappings()
+        states: dict[int, dict[int, CaseState]] = {}
+        for row in rows:
+            state = CaseState(**{name: row[name] for name in CaseState.__dataclass_fields__})
+            states.setdefault(row["run"], {})[row["row"]] = state
+        return newest, states
 
 
 def open_queues(connection: Connection) -> tuple[Queue, ...]:
@@ -257,6 +280,11 @@ def open_queues(connection: Connection) -> tuple[Queue, ...]:
     )
     found = connection.execute(query).mappings()
     return tuple(Queue(**{name: row[name] for name in Queue.__dataclass_fields__}) for row in found)
+
+
+def _by_position(table: CaseTable, states: Mapping[int, CaseState]) -> dict[int, CaseState]:
+    places = {table.position(row): state for row, state in states.items()}
+    return {position: state for position, state in places.items() if position is not None}
 
 
 def microseconds(moment: datetime) -> int:

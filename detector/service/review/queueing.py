@@ -71,12 +71,11 @@ def send_to_queue(ws: Workspace, run_id: int, rows: int, *, actor: str, progress
     cases["amount"] = None if amount is None else pd.to_numeric(amount, errors="coerce")
     file = queue_files.write_queue(ws.inbox.folder, cases, frame)
     try:
-        before = _keep(ws, run, len(cases), file, named, actor)
+        _keep(ws, run, len(cases), file, named, actor)
     except BaseException:
         queue_files.remove_queue(ws.inbox.folder / file)
         raise
-    if before is not None:
-        queue_files.remove_queue(ws.inbox.folder / before)
+    # The files before stay until the workspace is opened a day later: somebody may be reading them.
     return get_queue(ws, run_id)
 
 
@@ -134,11 +133,10 @@ def _values(frame: pd.DataFrame, run: Run, column: str | None) -> pd.Series | No
     return None if column is None else frame[run_files.file_names(run.columns)[column]]
 
 
-def _keep(ws: Workspace, run: Run, rows: int, file: str, named: Mapping[str, str | None], actor: str) -> str | None:
-    """Write the queue down, in place of an earlier one whose file is returned."""
+def _keep(ws: Workspace, run: Run, rows: int, file: str, named: Mapping[str, str | None], actor: str) -> None:
+    """Write the queue down, in place of an earlier one."""
     mine = tables.queues.c.run == run.id
     with ws.database.write() as connection:
-        before: str | None = connection.scalar(select(tables.queues.c.file).where(mine))
         connection.execute(delete(tables.queues).where(mine))
         connection.execute(
             insert(tables.queues).values(
@@ -146,7 +144,6 @@ def _keep(ws: Workspace, run: Run, rows: int, file: str, named: Mapping[str, str
             )
         )
         audit.record(connection, actor=actor, action="sent to the queue", subject=f"run {run.id}", rows=rows)
-    return before
 
 
 def _named_columns(detector: DynamicAnomalyDetector, run: Run) -> dict[str, str | None]:

@@ -8,19 +8,23 @@ the ranking is next built. A new version takes the decisions along, see :mod:`de
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import structlog
 from numpy.typing import NDArray
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from detector.core.model import DynamicAnomalyDetector
-from detector.core.ranking import Order, Ranking
+from detector.core.ranking import Ranking
+from detector.errors import DetectorError, NoKnownColumnsError
 from detector.service.review.case_ids import CaseId
-from detector.service.review.inbox import OUTCOMES, CaseTable
+from detector.service.review.inbox import CaseTable
 from detector.store import audit, queue_files, tables
 from detector.store.case_rows import rows_of
 from detector.store.database import Database
@@ -35,8 +39,10 @@ MOVED_SHOWN = 5
 KIN_SHOWN = 3
 #: A case that is less like a decided one than this is not told to rank with it.
 LEAST_LIKE = 0.05
-#: Seconds for which new decisions on other queues may wait before a queue learns from them.
-PATIENCE = 20.0
+#: Seconds for which new decisions on other queues may wait before a queue learns from them: it costs reading them all.
+PATIENCE = 300.0
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -63,8 +69,9 @@ class Moved:
 class Learned:
     """What the last decision did to a queue.
 
-    ``frauds``, ``legitimate``: decisions learned from. ``moved_up``: open cases that gained at least a place among the
-    first hundred. ``moved``: those that gained most, the first five. ``seconds``: how long ranking anew took.
+    ``frauds``, ``legitimate``: decisions learned from, those on other files among them. ``entered``: open cases that
+    came among the first hundred. ``moved``: those of the first hundred that gained most places, five at most.
+    ``seconds``: how long ranking anew took.
     """
 
     on: bool
@@ -76,7 +83,7 @@ class Learned:
     at: datetime | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Known:
     """What a process keeps of a queue: its ranking, what that was built with, and what was last made of it."""
 
@@ -85,14 +92,13 @@ class _Known:
     others: Mapping[CaseId, int] = field(default_factory=dict)
     built_at: float = 0.0
     own: Mapping[int, int] = field(default_factory=dict)
-    order: Order | None = None
     before: NDArray[np.intp] | None = None
     seconds: float = 0.0
     at: datetime | None = None
 
 
 class Reranker:
-    """Keeps the priorities of open queues up to date with the decisions on their cases. One a process.
+    """Ranks the cases of open queues by the decisions in force. One a process; the inbox calls it, one at a time.
 
     Parameters
     ----------
@@ -107,33 +113,44 @@ class Reranker:
         self._data_folder = data_folder
         self._detector = detector
         self._known: dict[int, _Known] = {}
+        self._seen: object = None
 
-    def refresh(self, queues: Sequence[CaseTable]) -> None:
-        """Give each table the priorities that follow from the decisions in force. The caller keeps others out."""
+    def ranked(self, queues: Sequence[CaseTable], newest: int) -> Sequence[CaseTable]:
+        """Return the tables with the priorities that follow from the decisions in force.
+
+        ``newest``: the number of the last change to any case. While neither that nor the queues nor the switch have
+        changed, the tables are returned as they are.
+        """
         on = learning_on(self._database)
-        labels = {table.queue.run: _labels(table) for table in queues}
+        seen = (newest, on, tuple((table.queue.run, table.queue.file) for table in queues))
+        if seen == self._seen:
+            return queues
+        with self._database.read() as connection:
+            labels = labels_in_force(connection) if on else {}
+        by_run: dict[int, dict[CaseId, int]] = {}
+        for case, label in labels.items():
+            by_run.setdefault(case.run, {})[case] = label
+        found, known = [], {}
         for table in queues:
-            known = self._known.get(table.queue.run)
-            if known is None or known.file != table.queue.file:
-                known = self._known[table.queue.run] = _Known(table.queue.file)
+            own, elsewhere = _own(table, by_run.get(table.queue.run, {}))
             others = {
-                CaseId(other.queue.run, int(other.rows[at])): label
-                for other in queues
-                if other is not table
-                for at, label in labels[other.queue.run].items()
+                case: label for run, some in by_run.items() if run != table.queue.run for case, label in some.items()
             }
-            self._rank(table, known, labels[table.queue.run] if on else {}, others if on else {})
-        for run in self._known.keys() - set(labels):
-            del self._known[run]
+            before = self._known.get(table.queue.run)
+            if before is None or before.file != table.queue.file:
+                before = _Known(table.queue.file)
+            ranked, known[table.queue.run] = self._rank(table, before, own, others | elsewhere)
+            found.append(ranked)
+        self._known, self._seen = known, seen
+        return found
 
     def learned(self, table: CaseTable) -> Learned:
         """Return what the last decision did to a queue."""
         on = learning_on(self._database)
         known = self._known.get(table.queue.run)
-        labels = _labels(table)
-        frauds = sum(labels.values())
-        if known is None or known.before is None or known.order is None or not on:
-            return Learned(on, frauds, len(labels) - frauds, 0, (), 0.0, None)
+        if known is None or known.before is None or table.order is None:
+            return Learned(on, 0, 0, 0, (), 0.0, None)
+        labels = [*known.own.values(), *known.others.values()]
         open_now = np.flatnonzero(table.outcomes < 0)
         before, after = _among(known.before[open_now]), _among(table.places[open_now])
         gained = before - after
@@ -150,46 +167,84 @@ class Reranker:
             for at in best
         )
         entered = int((before[first] >= len(first)).sum())
-        return Learned(on, frauds, len(labels) - frauds, entered, moved, known.seconds, known.at)
+        return Learned(on, sum(labels), len(labels) - sum(labels), entered, moved, known.seconds, known.at)
 
     def kin(self, table: CaseTable, position: int) -> tuple[Kin, ...]:
         """Return the decided cases that a case ranks with, the strongest pull first."""
-        known = self._known.get(table.queue.run)
-        if known is None or known.order is None:
+        if table.order is None:
             return ()
         return tuple(
             Kin(CaseId.parse(kin.key), kin.label == 1, kin.similarity, kin.contribution)
-            for kin in known.order.kin(position, KIN_SHOWN)
+            for kin in table.order.kin(position, KIN_SHOWN)
             if kin.similarity >= LEAST_LIKE
         )
 
-    def _rank(self, table: CaseTable, known: _Known, own: Mapping[int, int], others: Mapping[CaseId, int]) -> None:
-        stale = others != known.others and (
-            time.monotonic() - known.built_at > PATIENCE or not known.others.items() <= others.items()
-        )
-        if (known.ranking is None or stale) and (own or others):
-            known.ranking, known.others, known.built_at = self._built(table, others), others, time.monotonic()
-            known.own = {-1: -1}  # whatever was ranked before, it was by another ranking
-        if own == known.own or known.ranking is None:
-            return
+    def _rank(
+        self, table: CaseTable, known: _Known, own: Mapping[int, int], others: Mapping[CaseId, int]
+    ) -> tuple[CaseTable, _Known]:
+        if not own and not others:
+            return (table if table.order is None else table.ranked(None)), _Known(table.queue.file)
+        # What was taken back is forgotten at once; what is new elsewhere may wait a while.
+        waits = known.others.items() <= others.items() and time.monotonic() - known.built_at < PATIENCE
+        built = known.ranking is None or (known.others != others and not waits)
+        if not built and own == known.own and table.order is not None:
+            return table, known
         begun = time.perf_counter()
-        known.before, known.own = table.places, own
-        if own or others:
-            known.order = known.ranking.after(own)
-            table.rank(known.order.priority, known.order.positions)
-        else:
-            known.order = None
-            table.rank(table.severities, np.arange(len(table)))
-        known.seconds, known.at = time.perf_counter() - begun, datetime.now(UTC)
+        if built:
+            known = replace(known, ranking=self._built(table, others), others=others, built_at=time.monotonic())
+        if known.ranking is None:
+            return table.ranked(None), known
+        ranked = table.ranked(known.ranking.after(own))
+        return ranked, replace(
+            known, own=own, before=table.places, seconds=time.perf_counter() - begun, at=datetime.now(UTC)
+        )
 
-    def _built(self, table: CaseTable, others: Mapping[CaseId, int]) -> Ranking:
-        detector = self._detector(table.queue.version)
-        if others:
-            rows = rows_of(self._database, self._data_folder, ((case.run, case.row) for case in others))
-            labels = [others[CaseId.parse(name)] for name in rows.index]
-            detector = detector.taught(rows, labels, keys=list(rows.index))
-        frame = queue_files.read_rows(self._data_folder / "queues" / table.queue.file)
-        return detector.ranking(frame, keys=[f"{table.queue.run}-{row}" for row in table.rows.tolist()])
+    def _built(self, table: CaseTable, others: Mapping[CaseId, int]) -> Ranking | None:
+        try:
+            detector = self._detector(table.queue.version).undecided()
+            if others:
+                rows = rows_of(self._database, self._data_folder, ((case.run, case.row) for case in others))
+                detector = taught_by(detector, rows, {str(case): label for case, label in others.items()})
+            frame = queue_files.read_rows(self._data_folder / "queues" / table.queue.file)
+            return detector.ranking(frame, keys=[f"{table.queue.run}-{row}" for row in table.rows.tolist()])
+        except DetectorError as error:
+            # A queue in the order of detection is better than none.
+            _log.error("a queue cannot be ranked by decisions", run=table.queue.run, code=error.code)
+            return None
+
+
+def taught_by(
+    detector: DynamicAnomalyDetector, parts: Iterable[pd.DataFrame], labels: Mapping[str, int]
+) -> DynamicAnomalyDetector:
+    """Return the model with the decisions on rows of several files; ``detector`` stays as it is.
+
+    Rows that carry none of the columns that it knows teach it nothing.
+
+    Parameters
+    ----------
+    parts : the rows of each file; the index names them.
+    labels : 1 for fraud and 0 for legitimate, by name.
+    """
+    for rows in parts:
+        with suppress(NoKnownColumnsError):
+            detector = detector.taught(rows, [labels[name] for name in rows.index], keys=list(rows.index))
+    return detector
+
+
+def labels_in_force(connection: Connection) -> dict[CaseId, int]:
+    """Return what models may learn from, by case: 1 for fraud, 0 for legitimate.
+
+    Of decisions on the same row of the same file, scored more than once, the newest counts.
+    """
+    decisions, runs = tables.decisions, tables.runs
+    query = (
+        select(decisions.c.run, decisions.c.row, decisions.c.outcome, func.coalesce(runs.c.sha256, runs.c.file))
+        .join_from(decisions, runs, decisions.c.run == runs.c.id)
+        .where(decisions.c.ended_at.is_(None))
+        .order_by(decisions.c.number)
+    )
+    newest = {(file, row): (run, outcome) for run, row, outcome, file in connection.execute(query)}
+    return {CaseId(run, row): LABELS[outcome] for (_, row), (run, outcome) in newest.items() if outcome in LABELS}
 
 
 def learning_on(database: Database) -> bool:
@@ -209,13 +264,11 @@ def set_learning(database: Database, on: bool, *, actor: str) -> None:
         audit.record(connection, actor=actor, action=f"learning switched {'on' if on else 'off'}", subject="queue")
 
 
-def _labels(table: CaseTable) -> dict[int, int]:
-    """Return, by position, what is learned from the decisions on a queue."""
-    return {
-        int(at): LABELS[OUTCOMES[table.outcomes[at]]]
-        for at in np.flatnonzero(table.outcomes >= 0)
-        if OUTCOMES[table.outcomes[at]] in LABELS
-    }
+def _own(table: CaseTable, labels: Mapping[CaseId, int]) -> tuple[dict[int, int], dict[CaseId, int]]:
+    """Return the labels on a queue's cases by position, and those on rows of its run that are not in the queue."""
+    places = {case: table.position(case.row) for case in labels}
+    own = {place: labels[case] for case, place in places.items() if place is not None}
+    return own, {case: labels[case] for case, place in places.items() if place is None}
 
 
 def _among(places: NDArray[np.intp]) -> NDArray[np.intp]:

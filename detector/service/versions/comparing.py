@@ -11,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from detector.core.model import DynamicAnomalyDetector
+from detector.errors import NoKnownColumnsError
 from detector.service.histogram import Histogram
-from detector.service.versions.teaching import Decided
+from detector.service.versions.teaching import DecidedRows
 
 #: Decided cases that two models disagree on, kept with a comparison.
 FLIPS_KEPT = 50
@@ -103,20 +104,25 @@ class DecidedComparison:
 
 
 def compare_decided(
-    before: DynamicAnomalyDetector, after: DynamicAnomalyDetector, found: Decided, cutoff: float
+    before: DynamicAnomalyDetector, after: DynamicAnomalyDetector, found: DecidedRows, cutoff: float
 ) -> DecidedComparison | None:
     """Score the decided rows with both models at the same ``cutoff``; ``None`` without any.
 
     What either model was taught of these very rows counts: it is about what an analyst would see again.
     """
-    if not found.cases:
+    old, new = _severities(before, found), _severities(after, found)
+    # A file that either model knows no column of has nothing to compare.
+    scored = np.isfinite(old) & np.isfinite(new)
+    if not scored.any():
         return None
-    old, new = (model.score(found.rows, cutoff=cutoff) for model in (before, after))
-    was, now, fraud = old.labels == -1, new.labels == -1, np.array(found.labels) == 1
+    old, new = old[scored], new[scored]
+    names = [name for name, both in zip(found.keys, scored.tolist(), strict=True) if both]
+    was, now = old > cutoff, new > cutoff
+    fraud = np.array([found.labels[name] == 1 for name in names])
     flipped = np.flatnonzero(was != now)
-    shift = np.abs(new.severities - old.severities)[flipped]
+    shift = np.abs(new - old)[flipped]
     flips = tuple(
-        Flip(str(found.cases[at]), bool(fraud[at]), float(old.severities[at]), float(new.severities[at]))
+        Flip(names[at], bool(fraud[at]), float(old[at]), float(new[at]))
         for at in flipped[np.argsort(-shift, kind="stable")][:FLIPS_KEPT].tolist()
     )
     return DecidedComparison(
@@ -128,6 +134,17 @@ def compare_decided(
         legitimate_after=int((~fraud & now).sum()),
         flips=flips,
     )
+
+
+def _severities(model: DynamicAnomalyDetector, found: DecidedRows) -> NDArray[np.float64]:
+    """Return what a model says of each decided row; NaN for those of files that it knows no column of."""
+    parts = []
+    for rows in found.parts:
+        try:
+            parts.append(model.score(rows).severities)
+        except NoKnownColumnsError:
+            parts.append(np.full(len(rows), np.nan))
+    return np.concatenate(parts) if parts else np.empty(0)
 
 
 def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

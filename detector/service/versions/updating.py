@@ -145,15 +145,16 @@ def teach(ws: Workspace, *, actor: str) -> VersionInfo:
     ConflictError
         When somebody else moved the champion at the same moment.
     """
-    champion = ws.current_champion()
     alias = ws.registry.alias(CHAMPION)
+    champion = ws.current_champion()
+    if alias is None or alias.version != champion.version:
+        raise ConflictError("Somebody else has just changed the champion. Look again.")
     before = as_registered(ws, champion)
     after = taught(ws, before)
     if after.decided == before.decided:
-        raise InputError(f"Version {champion.version} has learned from all decisions already.")
+        raise InputError(f"Version {champion.version} has learned from all decisions that it can learn from.")
     new = new_version(after, origin="taught", parent=champion.version, figures={"decisions": decisions_of(after)})
-    revision = alias.revision if alias else 0
-    return ws.promote(new, actor=actor, expected_revision=revision, reason="decisions learned")
+    return ws.promote(new, actor=actor, expected_revision=alias.revision, reason="decisions learned")
 
 
 def list_versions(ws: Workspace) -> tuple[VersionInfo, ...]:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from tests.service.reasons.test_explaining import cards
 
 from detector.errors import InputError
 from detector.service.reasons import what_if
@@ -15,6 +14,7 @@ from detector.service.runs import run_rows
 from detector.service.scoring import score_file
 from detector.service.versions import training
 from tests.service.conftest import PARAMETERS, transactions
+from tests.service.reasons.test_explaining import cards
 
 
 @pytest.fixture
