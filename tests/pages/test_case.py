@@ -87,6 +87,7 @@ def test_a_case_shows_why_what_when_and_by_whom(page, queued, ids):
     shown = {row.Column.replace("\\", ""): row.Value for table in page.table for row in table.value.itertuples()}
     assert list(shown)[:3] == [case.entity_column, case.time_column, case.amount_column]
     assert set(shown) == set(case.values)
+    assert float(shown[case.amount_column]) == case.values[case.amount_column]
     assert len(page.get("plotly_chart")) >= 2
 
 
