@@ -40,10 +40,14 @@ def why(case: Case) -> None:
 
 
 def why_it_ranks_here(ws: Workspace, case: Case) -> None:
-    """Say which decided cases move this one, strongest pull first; nothing when there are none."""
+    """Say what decisions did to this case, then which pull most, strongest first; nothing when none do."""
     found = movements.kin(ws, case.id)
     if found:
-        st.markdown(f":material/hub: Moved by decisions: {'; '.join(kin_text(kin) for kin in found)}.")
+        # The strongest single pulls may all point the other way: many weaker ones decide together.
+        before, now = severity(case.severity), severity(case.priority)
+        moved = "left its severity as it was" if before == now else f"moved its severity from {before} to {now}"
+        pulls = "; ".join(kin_text(kin) for kin in found)
+        st.markdown(f":material/hub: Decisions {moved}. The strongest single pulls: {pulls}.")
 
 
 def details(case: Case) -> None:

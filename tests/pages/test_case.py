@@ -240,5 +240,6 @@ def test_decisions_that_move_a_case_are_told(open_case, queued, ids):
     set_learning(queued.database, True, actor="test")
     deciding.decide(queued, ids[1:3], "fraud", "stolen_card", actor="ada")
     told = said(open_case(ids[0]))
-    assert "Moved by decisions: up by case" in told
+    assert "Decisions moved its severity from" in told or "Decisions left its severity as it was" in told
+    assert "The strongest single pulls: up by case" in told
     assert "decided as fraud" in told
