@@ -53,7 +53,7 @@ def five_figures(now: Overview) -> None:
     )
     figures[3].metric(
         "Minutes per decision",
-        "–" if review.seconds is None else f"{review.seconds / 60:.1f}",
+        "–" if review.seconds is None else _minutes(review.seconds),
         delta=f"{plural(review.timed, 'decision')} timed" if review.timed else "not measurable yet",
         delta_color="off",
         delta_arrow="off",
@@ -71,3 +71,8 @@ def five_figures(now: Overview) -> None:
 
 def _line(values: Sequence[float]) -> Sequence[float] | None:
     return values if len(values) >= _POINTS else None
+
+
+def _minutes(seconds: float) -> str:
+    # Who works with keys is below a minute, of which 0.0 would say nothing.
+    return f"{seconds / 60:.1f}" if seconds >= 60 else f"{seconds / 60:.2f}"
