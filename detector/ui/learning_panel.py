@@ -29,8 +29,9 @@ def learning_line(ws: Workspace, run: int | None) -> None:
         if told.on and told.at is not None:
             st.markdown(
                 f"**{plural(told.frauds, 'fraud')}** and **{count(told.legitimate)} legitimate**, together with the "
-                f"severity at detection, put the rest in order. With the last decision {plural(told.entered, 'case')} came "
-                f"among the first hundred; ranking took {milliseconds(told.seconds)}."
+                f"severity at detection, put the rest in order. With the last decision "
+                f"{plural(told.entered, 'case')} came among the first hundred; "
+                f"ranking took {milliseconds(told.seconds)}."
             )
             for moved in told.moved:
                 st.markdown(f"- {moved_text(moved)}")
