@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import structlog
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,7 +24,7 @@ from detector.api.problems import NOT_TRAINED
 from detector.api.traffic import Traffic
 from detector.api.warming import warm_up
 from detector.core.model import DynamicAnomalyDetector
-from detector.errors import InputError, Problem
+from detector.errors import InputError, ModelFileError, Problem
 from detector.service.scoring import score_rows
 from detector.service.tally import no_unreadable
 from detector.service.versions.training import TrainParameters, train_rows
@@ -31,6 +32,7 @@ from detector.service.versions.updating import update_rows
 from detector.service.workspace import Workspace
 from detector.version import VERSION
 
+_log = structlog.get_logger(__name__)
 #: Who trains and updates, as the audit names it, until callers are told apart.
 ACTOR = "api"
 #: Most rows explained in one request; each takes some milliseconds.
@@ -51,7 +53,13 @@ class Endpoints:
 
     def warm(self) -> None:
         """Compile what requests need, and grow the champion's trees, so that no request waits for it."""
-        warm_up(self.workspace.champion())
+        try:
+            champion = self.workspace.champion()
+        except ModelFileError as error:
+            # A model of an earlier program must not keep this one from starting: here is where another is trained.
+            _log.error("the champion cannot be read; train again", reason=str(error))
+            champion = None
+        warm_up(champion)
 
     async def root(self, _request: Request) -> Response:
         """Say what runs here."""

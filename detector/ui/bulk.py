@@ -70,7 +70,11 @@ def actions(ws: Workspace, filters: Filters, chosen: Chosen) -> None:
             "Decision", OUTCOMES, default="legitimate", required=True, format_func=str.capitalize, key="bulk_outcome"
         )
         reasons = REASONS[outcome]
-        reason = st.selectbox("Reason", list(reasons), format_func=reasons.__getitem__, key=f"bulk_reason_{outcome}")
+        # Nobody asked the customers of many cases: what is recorded unless it is changed has to be true of a pattern.
+        likely = list(reasons).index("known_pattern") if outcome == "legitimate" and chosen.number > 1 else 0
+        reason = st.selectbox(
+            "Reason", list(reasons), index=likely, format_func=reasons.__getitem__, key=f"bulk_reason_{outcome}"
+        )
         note = st.text_input("Note", max_chars=500, key="bulk_note")
         st.markdown(f"Mark **{escaped(chosen.words)}**, as **{outcome}**: {reasons[reason].lower()}.")
         st.button(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,7 @@ from detector.ui.case_charts import Dot, history_chart, kind_of, linked_chart
 from detector.ui.explain_charts import signed_bars
 from detector.ui.frame import actor, told_in_words
 from detector.ui.learning_panel import kin_text
-from detector.ui.numbers import NONE, age, count, moment, money, number, plural, severity
+from detector.ui.numbers import NONE, age, as_utc, count, exact, moment, money, number, plural, severity
 from detector.ui.queue_tables import STATUS_WORDS, open_case
 from detector.ui.states import error_panel, escaped
 from detector.ui.theme import CONFIG
@@ -42,14 +42,18 @@ def why(case: Case) -> None:
 
 
 def why_it_ranks_here(ws: Workspace, case: Case) -> None:
-    """Say which decided cases move this one, strongest pull first; nothing when there are none."""
+    """Say what decisions did to this case, then which pull most, strongest first; nothing when none do."""
     found = movements.kin(ws, case.id)
     if found:
-        st.markdown(f":material/hub: Moved by decisions: {'; '.join(kin_text(kin) for kin in found)}.")
+        # The strongest single pulls may all point the other way: many weaker ones decide together.
+        before, now = severity(case.severity), severity(case.priority)
+        moved = "left its severity as it was" if before == now else f"moved its severity from {before} to {now}"
+        pulls = "; ".join(kin_text(kin) for kin in found)
+        st.markdown(f":material/hub: Decisions {moved}. The strongest single pulls: {pulls}.")
 
 
 def details(case: Case) -> None:
-    """Show the values of the row: whose, when and how much first, then in the order of the file."""
+    """Show the values of the row, unrounded: whose, when and how much first, then in the order of the file."""
     first = [name for name in (case.entity_column, case.time_column, case.amount_column) if name]
     names = [*first, *(name for name in case.values if name not in first)]
     half = -(-len(names) // 2)
@@ -58,7 +62,7 @@ def details(case: Case) -> None:
             place.table(
                 {
                     "Column": [escaped(name) for name in some],
-                    "Value": [escaped(plain(case.values[name])) for name in some],
+                    "Value": [escaped(_exact(case.values[name])) for name in some],
                 },
                 border="horizontal",
                 hide_index=True,
@@ -202,6 +206,16 @@ def plain(value: Any) -> str:
     if isinstance(value, float):
         return number(value)
     return str(value)
+
+
+def _exact(value: Any) -> str:
+    # An analyst compares these with what the bank and the shop wrote: seconds and the last digits decide.
+    if isinstance(value, datetime) and not pd.isna(value):
+        day = f"{as_utc(value):%Y-%m-%d}"
+        return day if as_utc(value).time() == time() else f"{day} {as_utc(value):%H:%M:%S} UTC"
+    if isinstance(value, float) and not pd.isna(value):
+        return exact(value)
+    return plain(value)
 
 
 def _rows_table(

@@ -28,9 +28,10 @@ def learning_line(ws: Workspace, run: int | None) -> None:
     with st.popover(label, icon=f":material/{icon}:", type="tertiary"):
         if told.on and told.at is not None:
             st.markdown(
-                f"**{plural(told.frauds, 'fraud')}** and **{count(told.legitimate)} legitimate** decide, with the "
-                f"forest, the order of the rest. With the last decision {plural(told.entered, 'case')} came among "
-                f"the first hundred; ranking took {milliseconds(told.seconds)}."
+                f"**{plural(told.frauds, 'fraud')}** and **{count(told.legitimate)} legitimate**, together with the "
+                f"severity at detection, put the rest in order. With the last decision "
+                f"{plural(told.entered, 'case')} came among the first hundred; "
+                f"ranking took {milliseconds(told.seconds)}."
             )
             for moved in told.moved:
                 st.markdown(f"- {moved_text(moved)}")
@@ -53,8 +54,9 @@ def learning_line(ws: Workspace, run: int | None) -> None:
 
 
 def moved_text(moved: Moved) -> str:
-    """Return in words how far a case moved, and with whom it ranks."""
-    because = kin_text(moved.kin[0]) if moved.kin else ""
+    """Return in words how far a case moved, and the strongest pull that way; a pull the other way explains nothing."""
+    up = moved.after < moved.before
+    because = next((kin_text(kin) for kin in moved.kin if (kin.pull > 0) == up), "")
     return (
         f"**{moved.case}** from place {count(moved.before)} to {count(moved.after)}{f', {because}' if because else ''}"
     )

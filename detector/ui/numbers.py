@@ -34,6 +34,11 @@ def number(value: float | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def exact(value: float) -> str:
+    """Return a number with all its digits and nothing added: ``1060.45``, ``38.9188``, ``120``."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
 def money(value: float | None) -> str:
     """Return an amount with two decimals and thousands separators: ``12,300.00``."""
     return NONE if value is None or math.isnan(value) else f"{value:,.2f}"

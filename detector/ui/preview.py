@@ -82,7 +82,9 @@ def _decided_panel(decided: DecidedComparison, base: int) -> None:
         f"{count(decided.legitimate_after)}."
     )
     if decided.flips:
-        with st.expander(f"{plural(len(decided.flips), 'decided case')} would be flagged by only one of the two"):
+        # More may flip than are kept: the figures above count all of them.
+        shown = f"{plural(len(decided.flips), 'decided case')} that only one of the two would flag, largest shift first"
+        with st.expander(shown):
             st.dataframe(
                 {
                     "Case": [flip.case for flip in decided.flips],

@@ -54,6 +54,8 @@ def cases_table(lines: Sequence[CaseLine], filters: Filters) -> tuple[CaseId, ..
     columns = {name: cells for name, cells in columns.items() if name not in optional or any(cells)}
     if all(line.amount is None for line in lines):
         del columns["Amount"]
+    if all(line.state.outcome is None and line.status == "open" for line in lines):
+        del columns["Status"]  # what all share tells nothing, and the reasons need the room
     chosen = st.dataframe(
         columns,
         hide_index=True,

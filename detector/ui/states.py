@@ -14,7 +14,7 @@ from detector.ui.numbers import count
 #: What to do about an error, by its code; said after what went wrong.
 ADVICE = {
     "not_trained": "Train a model first, or load the sample data from the Overview page.",
-    "bad_input": "Once it is corrected, upload the file again.",
+    "bad_input": "Correct it, then try again.",
     "unusable_file": "CSV, Parquet, JSON and Excel can be read; the first line names the columns.",
     "no_known_columns": "Check that this is the right file and that its first line holds the column names.",
     "bad_model_file": "Put the original model file back, or train a new version.",

@@ -87,6 +87,7 @@ def test_a_case_shows_why_what_when_and_by_whom(page, queued, ids):
     shown = {row.Column.replace("\\", ""): row.Value for table in page.table for row in table.value.itertuples()}
     assert list(shown)[:3] == [case.entity_column, case.time_column, case.amount_column]
     assert set(shown) == set(case.values)
+    assert float(shown[case.amount_column]) == case.values[case.amount_column]
     assert len(page.get("plotly_chart")) >= 2
 
 
@@ -239,7 +240,8 @@ def test_decisions_that_move_a_case_are_told(open_case, queued, ids):
     set_learning(queued.database, True, actor="test")
     deciding.decide(queued, ids[1:3], "fraud", "stolen_card", actor="ada")
     told = said(open_case(ids[0]))
-    assert "Moved by decisions: up by case" in told
+    assert "Decisions moved its severity from" in told or "Decisions left its severity as it was" in told
+    assert "The strongest single pulls: up by case" in told
     assert "decided as fraud" in told
 
 

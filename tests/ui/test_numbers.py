@@ -8,6 +8,7 @@ from detector.ui.numbers import (
     age,
     count,
     day_label,
+    exact,
     listed,
     milliseconds,
     moment,
@@ -59,6 +60,13 @@ def test_counts_have_thousands_separators_and_keep_every_digit():
 )
 def test_shares_are_percentages_with_one_decimal_and_never_round_to_nothing(share, text):
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1060.45, "1060.45"), (38.9188, "38.9188"), (120.0, "120"), (-0.5, "-0.5"), (1e22, "1e+22")]
+)
+def test_an_exact_number_keeps_every_digit_and_adds_none(value, text):
+    assert exact(value) == text
 
 
 def test_severities_have_one_decimal():
