@@ -130,7 +130,7 @@ def usual_text(feature: Feature, statistics: FeatureStatistics) -> str:
     if feature.kind == "datetime":
         parts = {part.split()[0] for part in feature.parts}
         return f"its {parts.pop()} counts" if len(parts) == 1 else "its hour and weekday count"
-    return "usually " + ", ".join(f"{excerpt(name)} ({share_text(share)})" for name, share in statistics.top(3))
+    return "most often " + ", ".join(f"{excerpt(name)} ({share_text(share)})" for name, share in statistics.top(3))
 
 
 def _told(reading: Reading, statistics: FeatureStatistics) -> list[str]:
@@ -157,10 +157,14 @@ def _number_told(value: float, below: float, up_to: float, statistics: FeatureSt
     if value < statistics.minimum:
         return f"{text}, lower than any value seen"
     if below > HIGH:
-        return f"{text}, higher than {share_text(below)} of values seen"
+        return f"{text}, higher than {_most(below)} values seen"
     if up_to < LOW:
-        return f"{text}, lower than {share_text(1.0 - up_to)} of values seen"
+        return f"{text}, lower than {_most(1.0 - up_to)} values seen"
     return f"{text}, not unusual by itself"
+
+
+def _most(share: float) -> str:
+    return "nearly all" if share > 0.999 else f"{share_text(share)} of"
 
 
 def _category_told(share: float) -> str:

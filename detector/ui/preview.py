@@ -16,6 +16,9 @@ from detector.ui.report import report_table
 from detector.ui.states import escaped
 from detector.ui.theme import CONFIG
 
+#: Below this rank correlation an update changes what the detector takes for severe.
+TURNED = 0.5
+
 
 def waiting_preview(ws: Workspace) -> UpdatePreview | None:
     """Return the newest preview that still waits for a decision; it outlives the session that asked for it."""
@@ -48,6 +51,12 @@ def preview_panel(preview: UpdatePreview) -> None:
     )
     figures[4].metric("Mean severity", f"{preview.mean_shift:+.1f}", help="Points on the scale from 0 to 100.")
     st.caption(f"Measured on {plural(preview.compared_rows, 'row')} of {escaped(preview.name)}.")
+    if preview.rank_correlation < TURNED:
+        st.warning(
+            "After this update the rows of this file would stand in quite another order: what is severe now may not be "
+            "then. Look at the columns below, and at a scored file, before you accept it.",
+            icon=":material/swap_vert:",
+        )
     if preview.decided is not None:
         _decided_panel(preview.decided, preview.base_version)
     left, right = st.columns([3, 2], gap="large")

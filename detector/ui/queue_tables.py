@@ -137,7 +137,7 @@ def severity_words(now: float, detected: float) -> str:
     """Return the severity now, and where it was when it was detected if that differs."""
     if abs(now - detected) < _MOVED:
         return severity(now)
-    return f"{severity(now)} {'↑' if now > detected else '↓'} {severity(detected)}"
+    return f"{severity(detected)} → {severity(now)}"
 
 
 def _places(moved: int) -> str:

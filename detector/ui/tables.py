@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from detector.core.entity_plans import MOST_ENTITY_COLUMNS
 from detector.errors import DetectorError
 from detector.service import runs
 from detector.service.reasons import explaining
@@ -27,7 +28,7 @@ ROLES = {
     "input": "learned from",
     "amount": "learned from, as money",
     "time": "when it happened",
-    "entity": "whose it is: card, customer",
+    "entity": "whose it is: card, customer; rows are compared with what theirs usually do",
     "id": "names the row, not learned from",
     "label": "the truth, not learned from",
     "ignored": "left out",
@@ -127,7 +128,10 @@ def _why(ws: Workspace, run: Run, row: int) -> None:
 
 
 def column_roles(check: FileCheck, *, key: str) -> dict[str, str]:
-    """Show the columns of a file with what was found in each; return the roles that a person changed."""
+    """Show the columns of a file with what was found in each; return the roles that a person chose.
+
+    An entity that was guessed and left as it is counts as chosen: it was shown, with what follows from it.
+    """
     columns = check.columns
     edited: Mapping[str, Any] = st.data_editor(
         {
@@ -158,7 +162,10 @@ def column_roles(check: FileCheck, *, key: str) -> dict[str, str]:
             "Why this role": st.column_config.TextColumn(width=420),
         },
     )
-    return {column.name: role for column, role in zip(columns, edited["Role"], strict=True) if role != column.role}
+    chosen = dict(zip((column.name for column in columns), edited["Role"], strict=True))
+    changed = {column.name: chosen[column.name] for column in columns if chosen[column.name] != column.role}
+    entities = {name: role for name, role in chosen.items() if role == "entity"}
+    return changed | (entities if len(entities) <= MOST_ENTITY_COLUMNS else {})
 
 
 def _short(example: str) -> str:

@@ -1,9 +1,9 @@
 """What the API does when the champion's file cannot be read, as one of an earlier program."""
 
-from detector.service.training import train_rows
 from fastapi.testclient import TestClient
 
 from detector.api import create_app
+from detector.service.versions.training import train_rows
 from tests.api.samples import transactions
 
 

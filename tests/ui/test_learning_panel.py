@@ -1,6 +1,5 @@
-from detector.service.case_ids import CaseId
-from detector.service.reranking import Kin, Moved
-
+from detector.service.review.case_ids import CaseId
+from detector.service.review.reranking import Kin, Moved
 from detector.ui.learning_panel import moved_text
 
 AGAINST = Kin(CaseId(1, 7), fraud=False, likeness=0.4, pull=-0.3)
