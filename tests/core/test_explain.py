@@ -262,7 +262,7 @@ def test_the_greatest_value_of_all_is_not_called_high_when_many_rows_have_it(mod
 
 def test_a_category_is_told_by_how_often_it_was_seen(model: DynamicAnomalyDetector) -> None:
     assert only_reason(model, USUAL | {"merchant": "casino"}, "merchant").startswith(
-        "merchant is casino, never seen before; usually books ("
+        "merchant is casino, never seen before; most often books ("
     )
     assert "merchant is travel, seen in " in only_reason(model, USUAL | {"merchant": "travel"}, "merchant")
     assert only_reason(model, USUAL | {"abroad": True}, "abroad").startswith("abroad is true, seen in ")
@@ -279,7 +279,7 @@ def test_codes_and_long_texts_are_shown_as_they_are() -> None:
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({"mcc": rng.choice([5411, 5812, 5999], 100, p=[0.9, 0.09, 0.01]), "x": rng.normal(size=100)})
     model = DynamicAnomalyDetector(n_estimators=30, random_state=0).fit(rows)
-    assert only_reason(model, {"mcc": 7995.0, "x": 0.0}, "mcc").startswith("mcc is 7995, never seen before; usually ")
+    assert only_reason(model, {"mcc": 7995.0, "x": 0.0}, "mcc").startswith("mcc is 7995, never seen before; most often ")
     assert len(only_reason(model, {"mcc": "z" * 5_000, "x": 0.0}, "mcc")) < 200
 
 
@@ -290,7 +290,7 @@ def test_an_absence_that_was_learned_is_a_reason_of_its_own() -> None:
     model = DynamicAnomalyDetector(n_estimators=30, random_state=0).fit(rows)
     reason = model.explain(rows.head(1)).reasons[0][0]
     assert (reason.feature, reason.value) == ("device", None)
-    assert reason.sentence.startswith("device has no value, as 1.5% of rows; usually ")
+    assert reason.sentence.startswith("device has no value, as 1.5% of rows; most often ")
 
 
 @pytest.mark.parametrize(
