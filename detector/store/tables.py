@@ -269,5 +269,7 @@ audit = Table(
     Column("action", String(40), nullable=False),
     Column("subject", String(200), nullable=False),
     Column("details", _json(), nullable=False),
+    Index(None, "actor", "number"),
+    Index(None, "action", "number"),
     sqlite_autoincrement=True,
 )

@@ -279,7 +279,9 @@ def test_codes_and_long_texts_are_shown_as_they_are() -> None:
     rng = np.random.default_rng(1)
     rows = pd.DataFrame({"mcc": rng.choice([5411, 5812, 5999], 100, p=[0.9, 0.09, 0.01]), "x": rng.normal(size=100)})
     model = DynamicAnomalyDetector(n_estimators=30, random_state=0).fit(rows)
-    assert only_reason(model, {"mcc": 7995.0, "x": 0.0}, "mcc").startswith("mcc is 7995, never seen before; most often ")
+    assert only_reason(model, {"mcc": 7995.0, "x": 0.0}, "mcc").startswith(
+        "mcc is 7995, never seen before; most often "
+    )
     assert len(only_reason(model, {"mcc": "z" * 5_000, "x": 0.0}, "mcc")) < 200
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import func, select
 
-from detector.service.review.case_changes import from_plain
+from detector.service.review.case_changes import among, from_plain, pieces
 from detector.service.review.case_ids import CaseId
 from detector.service.review.deciding import REASONS
 from detector.service.review.inbox import CaseState
@@ -294,11 +294,12 @@ def _outcomes(ws: Workspace, cases: pd.Series) -> list[str | None]:
     """Return what was decided of rows, ``None`` where nothing was."""
     ids = [CaseId.parse(case) for case in cases]
     decisions = tables.decisions
-    query = select(decisions.c.run, decisions.c.row, decisions.c.outcome).where(
-        decisions.c.ended_at.is_(None), decisions.c.run.in_({case.run for case in ids})
-    )
+    query = select(decisions.c.run, decisions.c.row, decisions.c.outcome).where(decisions.c.ended_at.is_(None))
+    known: dict[CaseId, str] = {}
     with ws.database.read() as connection:
-        known = {CaseId(row.run, row.row): row.outcome for row in connection.execute(query)}
+        for some in pieces(ids):
+            for row in connection.execute(query.where(among(decisions, some))):
+                known[CaseId(row.run, row.row)] = row.outcome
     return [known.get(case) for case in ids]
 
 

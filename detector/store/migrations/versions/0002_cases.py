@@ -105,10 +105,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("owner", "name", name="uq_saved_views_owner_name"),
         sqlite_autoincrement=True,
     )
+    # The log is asked for by who did something, and for what was done.
+    op.create_index("ix_audit_actor_number", "audit", ["actor", "number"])
+    op.create_index("ix_audit_action_number", "audit", ["action", "number"])
     seal("case_events")
 
 
 def downgrade() -> None:
     unseal("case_events")
+    for name in ("ix_audit_action_number", "ix_audit_actor_number"):
+        op.drop_index(name, "audit")
     for name in ("saved_views", "case_locks", "case_events", "cases", "decisions", "queues"):
         op.drop_table(name)
