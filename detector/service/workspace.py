@@ -167,15 +167,18 @@ class Workspace:
         self._champion_moved()
         return alias
 
-    def set_cutoff(self, cutoff: float | None, *, actor: str, reason: str = "") -> None:
+    def set_cutoff(self, cutoff: float | None, *, actor: str, reason: str = "", seen: float | None = None) -> None:
         """Set the severity (0-100) above which rows are flagged.
 
         ``None`` returns to what each model's contamination implies. No model is retrained. ``reason``: for the log.
+        ``seen``: the cutoff that must still hold.
 
         Raises
         ------
         InputError
             When the cutoff is not a severity.
+        ConflictError
+            When another cutoff than ``seen`` holds by now.
         """
         if cutoff is not None and not 0 <= cutoff <= 100:
             raise InputError(f"The cutoff is a severity between 0 and 100, not {cutoff}.")
@@ -184,6 +187,12 @@ class Workspace:
             before = connection.scalar(select(tables.preferences.c.value).where(tables.preferences.c.name == CUTOFF))
             if before is None and champion is not None:
                 before = champion.cutoff
+            if seen is not None and before != seen:
+                raise ConflictError(
+                    f"The cutoff has been moved to {before:g} in the meantime. Look again and decide anew.",
+                    cutoff=before,
+                    seen=seen,
+                )
             connection.execute(delete(tables.preferences).where(tables.preferences.c.name == CUTOFF))
             if cutoff is not None:
                 connection.execute(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from detector.errors import ConflictError, InputError
+from detector.errors import InputError
 from detector.service.champion import CUTOFF
 from detector.service.cutoff.judged import CountedShare, Judged
 from detector.service.histogram import Histogram
@@ -183,12 +183,8 @@ def apply_cutoff(ws: Workspace, cutoff: float | None, *, seen: float, actor: str
     """
     if not reason.strip():
         raise InputError("Say why the cutoff moves; the reason is kept in the log.")
-    now = ws.current_champion().cutoff
-    if now != seen:
-        raise ConflictError(
-            f"The cutoff has been moved to {now:g} in the meantime. Look again and decide anew.", cutoff=now, seen=seen
-        )
-    ws.set_cutoff(cutoff, actor=actor, reason=reason.strip())
+    ws.current_champion()
+    ws.set_cutoff(cutoff, actor=actor, reason=reason.strip(), seen=seen)
 
 
 def cutoff_history(ws: Workspace, *, limit: int = 50) -> tuple[CutoffChange, ...]:

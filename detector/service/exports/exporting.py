@@ -82,7 +82,7 @@ def ready_export(ws: Workspace, run_id: int, format: ExportFormat) -> Export | N
     """
     run = get_run(ws, run_id)
     path = _path(ws, run, format, decided_rows(ws, run))
-    return _export(run, format, path) if _manifest_path(path).is_file() else None
+    return _export(run, format, path) if path.is_file() and _manifest_path(path).is_file() else None
 
 
 def export_scored(
