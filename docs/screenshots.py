@@ -26,7 +26,8 @@ sys.path.insert(0, str(ROOT))
 
 from detector.service import demo, scoring, uploads  # noqa: E402
 from detector.service.review import deciding, queueing  # noqa: E402
-from detector.service.review.queue import Filters, matching  # noqa: E402
+from detector.service.review.filters import Filters  # noqa: E402
+from detector.service.review.queue import matching  # noqa: E402
 from detector.service.workspace import Workspace  # noqa: E402
 from detector.settings import Settings  # noqa: E402
 from detector.synthetic import generate_week, sample_files  # noqa: E402

@@ -14,8 +14,9 @@ from detector.service.review import deciding, queue
 from detector.service.review.case_changes import MOST_AT_ONCE
 from detector.service.review.case_ids import CaseId
 from detector.service.review.deciding import REASONS, LastChange
+from detector.service.review.filters import Filters
 from detector.service.review.inbox import OUTCOMES, Outcome
-from detector.service.review.queue import Filters, QueuePage
+from detector.service.review.queue import QueuePage
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import count, money, plural

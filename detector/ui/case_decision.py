@@ -13,9 +13,9 @@ from detector.service.review import deciding, locking, queue
 from detector.service.review.case_ids import CaseId
 from detector.service.review.cases import Case
 from detector.service.review.deciding import REASONS
+from detector.service.review.filters import Filters
 from detector.service.review.inbox import Outcome
 from detector.service.review.locking import Lock
-from detector.service.review.queue import Filters
 from detector.service.workspace import Workspace
 from detector.ui.bulk import SNOOZES, undo_last, undone_line
 from detector.ui.frame import actor, told_in_words

@@ -15,7 +15,7 @@ from detector.service.exports import evidence
 from detector.service.review import cases, deciding, movements
 from detector.service.review.case_ids import CaseId
 from detector.service.review.cases import Case
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.workspace import Workspace
 from detector.ui.case_charts import Dot, history_chart, kind_of, linked_chart
 from detector.ui.explain_charts import signed_bars

@@ -8,7 +8,7 @@ from detector.errors import DetectorError
 from detector.service.review import queue, queueing, review_figures
 from detector.service.review.case_ids import CaseId
 from detector.service.review.cases import Case
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.workspace import Workspace
 from detector.ui.case_decision import go
 from detector.ui.frame import actor

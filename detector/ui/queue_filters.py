@@ -11,7 +11,7 @@ import streamlit as st
 
 from detector.errors import DetectorError
 from detector.service.review import queue, queueing, saved_views
-from detector.service.review.queue import Filters, View
+from detector.service.review.filters import Filters, View
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
 from detector.ui.numbers import count

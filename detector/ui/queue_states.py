@@ -9,7 +9,7 @@ import streamlit as st
 
 from detector.service import runs
 from detector.service.review import queue, queueing
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor

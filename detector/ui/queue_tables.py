@@ -9,7 +9,8 @@ from hashlib import sha256
 import streamlit as st
 
 from detector.service.review.case_ids import CaseId
-from detector.service.review.queue import CaseLine, Filters, Pattern
+from detector.service.review.filters import Filters
+from detector.service.review.queue import CaseLine, Pattern
 from detector.ui.numbers import age, count, money, severity
 from detector.ui.queue_filters import QUEUE_PAGE, ask_for
 

@@ -4,7 +4,7 @@ import streamlit as st
 
 from detector.service import overview, runs
 from detector.service.review import queue
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.ui.charts import flagged_per_period, ranked_bars
 from detector.ui.first_steps import model_needed
 from detector.ui.frame import actor, opening

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from detector.service.review import cases, deciding, locking, queue, queueing
 from detector.service.review.case_ids import CaseId
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.review.reranking import set_learning
 from detector.store import tables
 from tests.pages.saying import labels, press, said

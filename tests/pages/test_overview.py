@@ -1,5 +1,5 @@
 from detector.service.review import deciding, queue, queueing
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from tests.pages.saying import labels, press, said
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from detector.service.review import deciding, locking, queue, queueing, saved_views
 from detector.service.review.case_ids import CaseId
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from tests.pages.saying import labels, press, said
 
 PAGE = "pages/analysis/queue.py"

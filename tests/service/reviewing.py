@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from detector.service import scoring, uploads
 from detector.service.review import queueing
 from detector.service.review.case_ids import CaseId
+from detector.service.review.filters import Filters
 from detector.service.review.inbox import CaseTable
-from detector.service.review.queue import Filters, queue_page
+from detector.service.review.queue import queue_page
 from detector.service.versions import training
 from detector.service.workspace import Workspace
 from tests.service.conftest import PARAMETERS, csv, transactions
@@ -22,6 +25,6 @@ def queued(ws: Workspace, *, rows: int = 40, seed: int = 1) -> CaseTable:
     return ws.inbox.table(run.id)
 
 
-def in_order(ws: Workspace, **filters: object) -> list[CaseId]:
+def in_order(ws: Workspace, **filters: Any) -> list[CaseId]:
     """Return the cases of a view as the queue shows them to Ada."""
-    return [line.id for line in queue_page(ws, Filters(**filters), actor="ada").lines]  # type: ignore[arg-type]
+    return [line.id for line in queue_page(ws, Filters(**filters), actor="ada").lines]

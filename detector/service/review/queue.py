@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow.compute as pc
@@ -16,14 +15,10 @@ from numpy.typing import NDArray
 from detector.errors import InputError
 from detector.service.review import locking
 from detector.service.review.case_ids import CaseId
-from detector.service.review.inbox import NEVER, OUTCOMES, STATUSES, CaseState, CaseTable, Outcome, Status, microseconds
+from detector.service.review.filters import VIEWS, Filters, Order, View
+from detector.service.review.inbox import NEVER, OUTCOMES, STATUSES, CaseState, CaseTable, Status, microseconds
 from detector.service.workspace import Workspace
 
-View = Literal["unreviewed", "critical", "mine", "escalated", "snoozed", "decided", "all"]
-Order = Literal["priority", "severity", "amount", "newest", "oldest"]
-
-VIEWS: tuple[View, ...] = get_args(View)
-ORDERS: tuple[Order, ...] = get_args(Order)
 #: Most rows of a page.
 PAGE_ROWS = 200
 #: Patterns listed.
@@ -31,61 +26,9 @@ GROUPS_SHOWN = 200
 #: Severity now, from which an unreviewed case is critical.
 CRITICAL = 99.0
 
-_is_number = re.compile(r"[0-9]{1,12}", re.ASCII).fullmatch
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What a person asked for. Everything that is set must hold.
-
-    ``view``: see :data:`VIEWS`; *unreviewed* are the open cases that are nobody else's, *critical* those of them with a
-    severity of 99 or more now. ``run``: of this run only. ``search``: part of the entity's name, or a case.
-    ``badge``: one of the reasons, as its badge says. ``pattern``: the group of cases that share their reasons.
-    ``least_severity``, ``least_amount``: at least. ``outcome``: decided so. ``order``: see :data:`ORDERS`.
-    """
-
-    view: View = "unreviewed"
-    run: int | None = None
-    search: str = ""
-    badge: str = ""
-    pattern: str = ""
-    least_severity: float | None = None
-    least_amount: float | None = None
-    outcome: Outcome | None = None
-    order: Order = "priority"
-
-    def to_query(self) -> dict[str, str]:
-        """Return what differs from the defaults as texts, for an address."""
-        plain = Filters()
-        return {
-            field.name: str(getattr(self, field.name))
-            for field in fields(self)
-            if getattr(self, field.name) != getattr(plain, field.name)
-        }
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> Filters:
-        """Return the filters that an address names; what is not understood is left at its default."""
-        found: dict[str, Any] = {}
-        for name, allowed in (("view", VIEWS), ("order", ORDERS), ("outcome", OUTCOMES)):
-            if query.get(name) in allowed:
-                found[name] = query[name]
-        if _is_number(query.get("run", "")):
-            found["run"] = int(query["run"])
-        for name in ("search", "badge", "pattern"):
-            if query.get(name):
-                found[name] = query[name][:200]
-        for name in ("least_severity", "least_amount"):
-            try:
-                number = float(query.get(name, ""))
-            except ValueError:
-                continue
-            if np.isfinite(number):
-                found[name] = number
-        return cls(**found)
 
 
 @dataclass(frozen=True)
@@ -387,9 +330,10 @@ def _found(table: CaseTable, search: str) -> Mask:
     text = search.strip().casefold()
     wanted = [code for code, name in enumerate(table.entity_names) if text in name.casefold()]
     mask: Mask = np.isin(table.entities, wanted)
-    run, _, row = text.partition("-")
-    if _is_number(run) and _is_number(row) and int(run) == table.queue.run:
-        mask |= table.rows == int(row)
+    with suppress(InputError):
+        case = CaseId.parse(text)
+        if case.run == table.queue.run:
+            mask |= table.rows == case.row
     return mask
 
 

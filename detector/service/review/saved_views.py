@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 from sqlalchemy import delete, insert, select
 
 from detector.errors import InputError, NotFoundError
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 

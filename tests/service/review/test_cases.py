@@ -10,7 +10,7 @@ from detector.errors import NotFoundError
 from detector.service import scoring
 from detector.service.review import cases, deciding, queue, queueing
 from detector.service.review.case_ids import CaseId
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.uploads import Upload
 from detector.service.workspace import Workspace
 from tests.service.conftest import card_payments

@@ -16,8 +16,8 @@ from detector.errors import ConflictError, InputError, NotFoundError
 from detector.service.review import cases, deciding, locking, queue
 from detector.service.review.case_ids import CaseId
 from detector.service.review.deciding import REASONS
+from detector.service.review.filters import Filters
 from detector.service.review.inbox import CaseState
-from detector.service.review.queue import Filters
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 

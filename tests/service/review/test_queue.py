@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from detector.errors import InputError
 from detector.service.review import deciding, locking, queue
 from detector.service.review.case_ids import CaseId
-from detector.service.review.queue import ORDERS, VIEWS, CaseLine, Filters, View
+from detector.service.review.filters import ORDERS, VIEWS, Filters, View
+from detector.service.review.queue import CaseLine
 from detector.service.workspace import Workspace
 
 EVERYTHING = Filters(view="all")

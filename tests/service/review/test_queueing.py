@@ -8,7 +8,7 @@ from detector.errors import Cancelled, InputError, NotFoundError
 from detector.service import runs, scoring
 from detector.service.review import cases, deciding, queue, queueing
 from detector.service.review.case_ids import CaseId
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.uploads import Upload
 from detector.service.versions import training
 from detector.service.workspace import Workspace

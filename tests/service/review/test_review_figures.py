@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from detector.service.review import deciding, queue, review_figures
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.workspace import Workspace
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from detector.errors import InputError, NotFoundError
 from detector.service.review import saved_views
-from detector.service.review.queue import Filters
+from detector.service.review.filters import Filters
 from detector.service.workspace import Workspace
 from detector.store import audit
 
