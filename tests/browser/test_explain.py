@@ -16,8 +16,10 @@ def test_a_point_opens_its_row_and_a_changed_value_is_scored_at_once(dashboard):
     before = number.input_value()
     for chart in (1, 2):  # the swarm, and one column of numbers
         if chart == 2:
-            page.get_by_test_id("stSelectbox").filter(has_text="Column").locator("input").click()
-            page.get_by_role("option", name="amount", exact=True).click()
+            column = page.get_by_test_id("stSelectbox").filter(has_text="Column").locator("input")
+            column.click()
+            column.fill("amount")
+            column.press("Enter")
             dashboard.settle()
         point = page.locator(".js-plotly-plot").nth(chart).locator(".points path").nth(3)
         point.scroll_into_view_if_needed()
