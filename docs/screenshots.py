@@ -120,7 +120,7 @@ def _wait_for(url: str) -> None:
             with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - an address of this machine
                 return
         except OSError:
-            time.sleep(0.25)
+            time.sleep(0.25)  # it is starting; nothing tells when it listens
     raise SystemExit("The dashboard did not answer.")
 
 

@@ -14,7 +14,7 @@ from detector.core.alignment import AlignmentReport
 from detector.core.fitted import Fitted
 from detector.core.forest import Encoded, Floats, Forest, in_blocks
 from detector.core.later import pd
-from detector.core.reasons import UNIT, Reason, reasons_for, strongest
+from detector.core.reasons import UNIT, Reason, reasons_for
 from detector.core.scoring import paths_of
 
 __all__ = ["TOLERANCE", "UNIT", "Explanation", "Reason", "explain", "shap_values"]
@@ -51,13 +51,6 @@ class Explanation:
     unit: str
     reasons: tuple[tuple[Reason, ...], ...]
     report: AlignmentReport
-
-    def strongest(self) -> NDArray[np.intp]:
-        """Return (n, at most 5) places of the features that make each row more anomalous, strongest first.
-
-        Places whose value is at or below 0 stand behind the others and are no reasons.
-        """
-        return strongest(self.values)
 
     def to_shap(self, data: pd.DataFrame | None = None) -> Any:
         """Return a ``shap.Explanation``, for the plots of the shap package.

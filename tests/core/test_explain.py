@@ -309,3 +309,14 @@ def test_reasons_hold_plain_values(model: DynamicAnomalyDetector, value: object,
     values = {reason.feature: reason.value for reason in reasons}
     assert type(values["amount"]) is float
     assert values["at"] == shown
+
+
+def test_an_explanation_can_be_handed_to_the_plots_of_shap(model: DynamicAnomalyDetector) -> None:
+    rows = pd.DataFrame([{"amount": 55.0, "items": 3, "merchant": "books"}, {"amount": 9_000.0, "merchant": "fuel"}])
+    found = model.explain(rows)
+    handed = found.to_shap(rows)
+    assert handed.feature_names == list(found.features)
+    assert handed.values.tolist() == found.values.tolist()
+    assert handed.base_values + handed.values.sum(axis=1) == pytest.approx(found.output)
+    assert handed.data.shape == found.values.shape
+    assert handed.data[1, found.features.index("amount")] == 9_000.0
