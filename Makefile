@@ -10,7 +10,7 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 p
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts browser bench sample clean
+.PHONY: help run test lint types contracts browser trust bench sample clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ contracts: $(VENV)/.test ## check that imports point down only
 
 browser: $(VENV)/.test ## drive the real pages in Chromium
 	$(BIN)/python -m pytest -m browser $(ARGS)
+
+trust: $(VENV)/.test ## check every promise at full size and print promise, figure, verdict; ARGS="P1 P5" for some
+	$(BIN)/python -m trust $(ARGS)
 
 bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files, CARDS=, TABLES= folders of tables
 	$(BIN)/python -m benchmarks.forest

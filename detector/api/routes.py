@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from detector.api import payloads
 from detector.api.answers import came_as, json_response, now, predictions, rescaled
+from detector.api.callers import caller_of
 from detector.api.documents import TrainOptions
 from detector.api.kinds import Fields, FieldsMemo, refuse_empty, refuse_wrong_kinds
 from detector.api.parameters import read_flag, read_query, read_train_options
@@ -33,8 +34,6 @@ from detector.service.workspace import Workspace
 from detector.version import VERSION
 
 _log = structlog.get_logger(__name__)
-#: Who trains and updates, as the audit names it, until callers are told apart.
-ACTOR = "api"
 #: Most rows explained in one request; each takes some milliseconds.
 MOST_EXPLAINED = 100
 
@@ -107,7 +106,7 @@ class Endpoints:
         """Train a new model on the transactions; it answers from then on."""
         query = read_query(request, _TRAIN_QUERY)
         body = await payloads.read_body(request, self.workspace.settings.max_request_bytes)
-        return await run_sync(self._train, query, body)
+        return await run_sync(self._train, query, body, caller_of(request).name)
 
     async def predict(self, request: Request) -> Response:
         """Score one transaction."""
@@ -130,7 +129,7 @@ class Endpoints:
         """Learn from the transactions; the new version answers from then on."""
         read_query(request, ())
         body = await payloads.read_body(request, self.workspace.settings.max_request_bytes)
-        return await run_sync(self._update, body)
+        return await run_sync(self._update, body, caller_of(request).name)
 
     async def recent(self, _request: Request) -> Response:
         """List the latest requests of this process."""
@@ -181,11 +180,11 @@ class Endpoints:
             }
         )
 
-    def _train(self, query: dict[str, str], body: bytes) -> Response:
+    def _train(self, query: dict[str, str], body: bytes, actor: str) -> Response:
         batch = self._rows_to_learn(body, _TRAIN_OPTIONS)
         options = read_train_options(query, batch.options).model_dump(exclude_none=True)
         roles = options.pop("roles", None)
-        result = train_rows(self.workspace, batch.rows, TrainParameters(**options), roles, actor=ACTOR)
+        result = train_rows(self.workspace, batch.rows, TrainParameters(**options), roles, actor=actor)
         return json_response(
             {
                 "message": f"Trained version {result.version} on {result.rows:,} transactions.",
@@ -200,12 +199,12 @@ class Endpoints:
             }
         )
 
-    def _update(self, body: bytes) -> Response:
+    def _update(self, body: bytes, actor: str) -> Response:
         detector = self.workspace.require_champion().detector
         batch = self._rows_to_learn(body)
         self._checked(batch.rows)
         no_unreadable(detector.alignment(batch.rows))
-        result = update_rows(self.workspace, batch.rows, actor=ACTOR)
+        result = update_rows(self.workspace, batch.rows, actor=actor)
         return json_response(
             {
                 "message": f"Learned from {result.rows:,} transactions; version {result.version} answers now.",

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: The newest migration. A database at another revision is migrated when it is opened.
-REVISION = "0002"
+REVISION = "0006"
 
 
 class Moment(TypeDecorator[datetime]):
