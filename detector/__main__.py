@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from detector.commands.opening import ACTOR, UsageError, open_workspace, read_settings
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
 from detector.terminal import print_error, progress_line, say
 
 if TYPE_CHECKING:
     from detector.files import ReadOptions
-    from detector.service.workspace import Workspace
-    from detector.settings import Settings
 
-ACTOR = "command line"
 ROLES = ("input", "amount", "id", "time", "entity", "label", "ignored")
 #: Rows in memory at a time while a file is scored: larger batches are hardly faster, and memory stays below 500 MB.
 SCORE_BATCH_ROWS = 16_384
@@ -49,12 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Stopped; nothing was kept.", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-class _UsageError(DetectorError):
-    """The command cannot be run as it was given."""
-
-    code = "usage"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,9 +109,9 @@ def _require_own_file(options: argparse.Namespace) -> None:
     if aside is None:
         return
     if aside.suffix.lower() != ".csv":
-        raise _UsageError(f"--set-aside must end in .csv, not {aside.name!r}.")
+        raise UsageError(f"--set-aside must end in .csv, not {aside.name!r}.")
     if aside.resolve() in {path.resolve() for path in (options.file, getattr(options, "out", None)) if path}:
-        raise _UsageError("--set-aside names another file of this command; choose another.")
+        raise UsageError("--set-aside names another file of this command; choose another.")
 
 
 def _reading(options: argparse.Namespace) -> ReadOptions:
@@ -165,7 +156,7 @@ def _serve(options: argparse.Namespace) -> None:
         "api_port": options.api_port,
         "dashboard_port": options.dashboard_port,
     }
-    settings = _settings()
+    settings = read_settings()
     serve(settings.model_copy(update={name: value for name, value in chosen.items() if value is not None}), say)
 
 
@@ -180,7 +171,7 @@ def _train(options: argparse.Namespace) -> None:
         scaler_type=options.scaler_type,
         random_state=options.random_state,
     )
-    with _workspace() as workspace, progress_line() as progress:
+    with open_workspace() as workspace, progress_line() as progress:
         result = train_path(workspace, options.file, parameters, dict(options.role), actor=ACTOR, progress=progress,
                             set_aside=options.set_aside, reading=_reading(options))  # fmt: skip
     print(f"Version {result.version} is champion: trained on {result.rows:,} rows of {options.file.name}.")
@@ -198,15 +189,15 @@ def _score(options: argparse.Namespace) -> None:
     from detector.service.scoring import score_path
 
     if options.out.suffix.lower() not in {".csv", ".parquet"}:
-        raise _UsageError(f"--out must end in .csv or .parquet, not {options.out.name!r}.")
+        raise UsageError(f"--out must end in .csv or .parquet, not {options.out.name!r}.")
     if options.out.exists() and options.file.exists() and options.out.samefile(options.file):
-        raise _UsageError("--out names the file that is to be scored; choose another.")
+        raise UsageError("--out names the file that is to be scored; choose another.")
     _require_own_file(options)
     # Arrow's own pool keeps what was given back to it; in a file of millions of rows that adds up.
     pa.set_memory_pool(pa.system_memory_pool())
-    settings = _settings()
+    settings = read_settings()
     small = settings.model_copy(update={"batch_rows": min(settings.batch_rows, SCORE_BATCH_ROWS)})
-    with _workspace(small) as workspace, progress_line() as progress:
+    with open_workspace(small) as workspace, progress_line() as progress:
         result = score_path(workspace, options.file, options.out, progress=progress, set_aside=options.set_aside,
                             reading=_reading(options))  # fmt: skip
     share = f" ({result.flagged / result.rows:.2%})" if result.rows else ""
@@ -220,7 +211,7 @@ def _update(options: argparse.Namespace) -> None:
     from detector.service.versions.updating import update_path
 
     _require_own_file(options)
-    with _workspace() as workspace, progress_line() as progress:
+    with open_workspace() as workspace, progress_line() as progress:
         result = update_path(workspace, options.file, actor=ACTOR, progress=progress, set_aside=options.set_aside,
                              reading=_reading(options))  # fmt: skip
     print(f"Version {result.version} is champion: learned from {result.rows:,} rows of {options.file.name}.")
@@ -232,7 +223,7 @@ def _update(options: argparse.Namespace) -> None:
 
 
 def _info(_options: argparse.Namespace) -> None:
-    with _workspace() as workspace:
+    with open_workspace() as workspace:
         champion = workspace.champion()
         print(f"Workspace {workspace.settings.home.resolve()}")
         if champion is None:
@@ -256,38 +247,9 @@ def _sample(options: argparse.Namespace) -> None:
     try:
         paths = write_sample(options.out, rows=options.rows, seed=options.seed)
     except ValueError as error:
-        raise _UsageError(f"{error}.") from error
+        raise UsageError(f"{error}.") from error
     for path in paths:
         print(path)
-
-
-def _settings() -> Settings:
-    from pydantic import ValidationError
-
-    from detector.settings import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise _UsageError(f"The setting {name} in the environment cannot be used: {first['msg']}.") from error
-
-
-@contextmanager
-def _workspace(settings: Settings | None = None) -> Iterator[Workspace]:
-    from detector.service.logs import configure_logs
-    from detector.service.workspace import Workspace
-
-    # What people need to know is printed in sentences.
-    configure_logs("ERROR")
-    workspace = Workspace.open(settings or _settings())
-    try:
-        if workspace.notice:
-            say(workspace.notice)
-        yield workspace
-    finally:
-        workspace.close()
 
 
 def _print_differences(report: Mapping[str, Any], leaving_out: Sequence[str] = ()) -> None:
