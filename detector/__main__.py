@@ -1,4 +1,4 @@
-"""The command line: ``python -m detector serve | train | score | update | info | sample``.
+"""The command line: ``python -m detector serve | train | score | update | info | keys | sample``.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 2 it could not be done and
 standard error says why, 130 stopped by Ctrl-C.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from detector.commands import keys
 from detector.commands.opening import ACTOR, UsageError, open_workspace, read_settings
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="tell what the champion is and knows")
     info.set_defaults(command=_info)
 
+    keys.add_to(commands)
+
     sample = commands.add_parser("sample", help="write five weeks of made-up card transactions")
     sample.set_defaults(command=_sample)
     sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
@@ -156,8 +159,9 @@ def _serve(options: argparse.Namespace) -> None:
         "api_port": options.api_port,
         "dashboard_port": options.dashboard_port,
     }
-    settings = read_settings()
-    serve(settings.model_copy(update={name: value for name, value in chosen.items() if value is not None}), say)
+    settings = read_settings().model_copy(update={name: value for name, value in chosen.items() if value is not None})
+    keys.require_closed_servers(settings)
+    serve(settings, say)
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ Every error carries a stable ``code`` for programs, a sentence for people, and `
     ├── ModelFileError         a model file is not what it says it is
     ├── NotFoundError          a version, run, job or upload that does not exist
     ├── ConflictError          somebody else was first
+    ├── ForbiddenError         the role of who asks does not include this
     └── Cancelled              a person stopped the work
 """
 
@@ -141,6 +142,12 @@ class ConflictError(DetectorError):
     """The state has changed since it was read; nothing was written."""
 
     code = "conflict"
+
+
+class ForbiddenError(DetectorError):
+    """Who asks may not do this; nothing was changed."""
+
+    code = "forbidden"
 
 
 class Cancelled(DetectorError):  # noqa: N818  # not a fault: somebody asked for it

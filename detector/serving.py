@@ -129,7 +129,8 @@ def start_api(settings: Settings) -> Child:
     """Start the API as a child, in the workspace of ``settings``."""
     command = ["uvicorn", "--factory", "detector.api:create_app", "--host", settings.api_host]
     command += ["--port", str(settings.api_port), "--log-level", settings.log_level.lower(), "--no-access-log"]
-    command += ["--timeout-graceful-shutdown", "5"]
+    # What a request says of the address that it came from is not believed: the socket knows.
+    command += ["--timeout-graceful-shutdown", "5", "--no-proxy-headers"]
     return Child("API", command, _environment(settings))
 
 

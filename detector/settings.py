@@ -12,11 +12,16 @@ DETECTOR_<FIELD>      every other field below, in capitals                      
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+#: What a person may be in the dashboard; ``none`` keeps people out whom the provider knows.
+PersonRole = Literal["viewer", "analyst", "lead", "none"]
 
 
 class Settings(BaseSettings):
@@ -63,9 +68,41 @@ class Settings(BaseSettings):
     max_training_rows: int = Field(
         default=2_000_000, ge=1, description="Rows of a file that training holds in memory; beyond, an even sample."
     )
+    trusted_network: bool = Field(
+        default=False,
+        description="Something in front of the ports lets only trusted people in, as a published container port "
+        "on loopback does: the dashboard may listen beyond this machine without sign-in.",
+    )
+    sign_in_file: Path | None = Field(
+        default=None,
+        description="TOML file whose [auth] names the OpenID Connect provider of the dashboard; "
+        ".streamlit/secrets.toml beside app.py when unset.",
+    )
+    roles: Annotated[Mapping[str, PersonRole], NoDecode] = Field(
+        default_factory=dict,
+        description="Who is what in the dashboard: e-mail address, group:NAME, sub:ID or * to a role; as JSON, or the "
+        "path of a JSON file.",
+    )
+    requests_per_second: int = Field(
+        default=0, ge=0, description="Most requests a second of one key, or of one address without; 0: no limit."
+    )
+    burst_seconds: int = Field(
+        default=10, ge=1, le=60, description="So many seconds' worth of requests may come at once."
+    )
+    failed_keys_per_minute: int = Field(
+        default=10, ge=1, description="Wrong keys that one address may present in a minute."
+    )
     batch_rows: int = Field(default=65_536, ge=1, description="Rows that long work reads, scores and writes at a time.")
 
-    @field_validator("home", "model_path")
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _roles(cls, given: Any) -> Any:
+        """Read roles from JSON, or from the file that holds it."""
+        if not isinstance(given, str):
+            return given
+        return json.loads(given if given.lstrip().startswith("{") else Path(given).expanduser().read_text("utf-8"))
+
+    @field_validator("home", "model_path", "sign_in_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """Keep meaning the same place when the program changes its working directory."""

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
+from detector.api.admission import AdmissionMiddleware
 from detector.api.description import DescribedApplication
 from detector.api.docs import add_docs
 from detector.api.doors import doors, open_doors
@@ -46,12 +47,14 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
             endpoints.workspace = await run_sync(Workspace.open, settings)
         try:
             await run_sync(endpoints.warm)
+            await run_sync(endpoints.workspace.keys.look)
             # What is loaded by now stays: the collector need not look through it again and again under load.
             gc.collect()
             gc.freeze()
             yield
         finally:
             traffic.write()
+            await run_sync(endpoints.workspace.keys.write_use)
             if workspace is None:
                 await run_sync(endpoints.workspace.close)
 
@@ -66,7 +69,9 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
         redoc_url=None,
         exception_handlers=error_handlers(),
     )
+    all_doors = doors(endpoints)
+    app.add_middleware(AdmissionMiddleware, doors=all_doors, keys=lambda: endpoints.workspace.keys, settings=settings)
     app.add_middleware(TrafficMiddleware, traffic=traffic)
-    open_doors(app, doors(endpoints))
+    open_doors(app, all_doors)
     add_docs(app)
     return app

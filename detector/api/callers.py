@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
-from detector.service.access import LOCAL_API, Caller
+from detector.service.access import Caller
 
 #: Where the caller lies in the ASGI scope.
 CALLER = "detector.caller"
 
 
 def caller_of(request: Request) -> Caller:
-    """Return who sent the request; on a machine that only listens to itself and has no keys, ``api``."""
-    caller: Caller = request.scope.get(CALLER, LOCAL_API)
+    """Return who sent the request; there is somebody wherever a right is asked for."""
+    caller: Caller = request.scope[CALLER]
     return caller

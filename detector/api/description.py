@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from detector.api.answers import JSON_TYPE
 from detector.api.documents import ProblemDocument, TrainOptions
 from detector.api.problems import PROBLEM_TYPE
+from detector.service.access import Right
 
 #: The query of endpoints that score: reasons, and remembering the rows in the histories of their entities.
 SCORE_QUERY: Mapping[str, Any] = {
@@ -25,6 +26,13 @@ _BODY_PROBLEMS = {
     415: "The body is not declared as JSON in UTF-8.",
     422: "A row, field or parameter cannot be used; `errors` names it.",
 }
+_REFUSALS = {
+    401: "A key is needed, or the one that came is not in force.",
+    403: "The role of the key does not include this, or no key has been set and the request is not from this machine.",
+    429: "Too many requests, or too many wrong keys; `Retry-After` says when to try again.",
+}
+#: The name of the way to sign in, in the description.
+KEY_SCHEME = "key"
 _REF = "#/components/schemas/{model}"
 
 
@@ -34,7 +42,11 @@ class DescribedApplication(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the description."""
         if self.openapi_schema is None:
-            schemas = super().openapi()["components"]["schemas"]
+            components = super().openapi()["components"]
+            components["securitySchemes"] = {
+                KEY_SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "dak_<id>_<secret>"}
+            }
+            schemas = components["schemas"]
             problem = ProblemDocument.model_json_schema(ref_template=_REF)
             schemas.update(problem.pop("$defs"))
             schemas["ProblemDocument"] = problem
@@ -55,9 +67,19 @@ def request(body: type[BaseModel], query: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def answers(answer: type[BaseModel], *, untrained: bool, body: bool) -> dict[int | str, dict[str, Any]]:
-    """Return the description of what comes back; ``untrained``: also before any training, ``body``: for bodies too."""
-    problems = dict(_BODY_PROBLEMS) if body else {}
+def security(right: Right | None) -> dict[str, Any]:
+    """Return the description of what a caller must be allowed to do; empty where everybody may come in."""
+    return {} if right is None else {"security": [{KEY_SCHEME: []}], "x-right": right}
+
+
+def answers(
+    answer: type[BaseModel], *, untrained: bool, body: bool, public: bool = False
+) -> dict[int | str, dict[str, Any]]:
+    """Return the description of what comes back.
+
+    ``untrained``: also before any training, ``body``: for bodies too, ``public``: nobody is refused.
+    """
+    problems = ({} if public else dict(_REFUSALS)) | (_BODY_PROBLEMS if body else {})
     if untrained:
         problems[HTTPStatus.SERVICE_UNAVAILABLE.value] = "No model has been trained yet."
     content = {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}

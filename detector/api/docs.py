@@ -17,6 +17,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 _ASSETS = "docs-assets"
+#: What anybody may read, with or without a key: how the API is used, and the scripts that show it. Nothing of the data.
+PUBLIC = frozenset({"/docs", "/redoc", "/openapi.json"})
+PUBLIC_FOLDER = f"/{_ASSETS}/"
 
 _STATIC = Path(str(files("fastapi_offline"))) / "static"
 _REDOC = "redoc.standalone.js"
@@ -51,6 +54,11 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+
+
+def is_docs(path: str) -> bool:
+    """Whether ``path`` belongs to the description of the API."""
+    return path in PUBLIC or path.startswith(PUBLIC_FOLDER)
 
 
 def add_docs(app: FastAPI) -> None:

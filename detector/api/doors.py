@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from detector.api import documents as docs
-from detector.api.description import SCORE_QUERY, answers, request, train_query
+from detector.api.description import SCORE_QUERY, answers, request, security, train_query
 from detector.api.routes import Endpoints
 from detector.service.access import Right
 
@@ -82,7 +82,9 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
             door.endpoint,
             methods=[door.method],
             tags=[door.tag],
-            responses=answers(door.answer, untrained=door.untrained, body=door.body is not None),
-            openapi_extra=None if door.body is None else request(door.body, door.query),
+            responses=answers(
+                door.answer, untrained=door.untrained, body=door.body is not None, public=door.right is None
+            ),
+            openapi_extra=(request(door.body, door.query) if door.body else {}) | security(door.right),
             route_class_override=PlainRoute,
         )

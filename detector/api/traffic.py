@@ -27,6 +27,8 @@ REMEMBERED = 200
 #: Seconds for which lines are collected before they are written in one go.
 COLLECT = 0.1
 
+#: An answer may hold rows of the workspace: no cache keeps it, and no browser guesses what else it could be.
+_FOR_NOBODY_ELSE = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 _CALLER_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
@@ -100,7 +102,7 @@ class TrafficMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append(header)
+                message["headers"] += (header, *_FOR_NOBODY_ELSE)
             await send(message)
 
         try:

@@ -18,6 +18,7 @@ from detector.service.api_probe import ApiProbe
 from detector.service.background import Background, mark_interrupted
 from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
 from detector.service.following import Following
+from detector.service.key_watch import KeyWatch
 from detector.service.logs import MissingLog
 from detector.service.observing import Observations
 from detector.service.review.inbox import Inbox
@@ -55,6 +56,8 @@ class Workspace:
         Registers the new features of rows that were scored in memory.
     following : Following
         Lets observed transactions into the histories of their entities.
+    keys : KeyWatch
+        The API keys that are in force.
     inbox : Inbox
         The cases of the runs that were sent to the queue.
     reranker : Reranker
@@ -76,6 +79,7 @@ class Workspace:
         self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.ranked)
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
+        self.keys = KeyWatch(database)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Workspace:

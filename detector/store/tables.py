@@ -273,3 +273,6 @@ audit = Table(
     Index(None, "action", "number"),
     sqlite_autoincrement=True,
 )
+
+# Tables with rooms of their own; imported here so that whoever knows the metadata knows all of them.
+from detector.store.key_tables import api_keys  # noqa: E402, F401
