@@ -30,6 +30,7 @@ page = st.navigation(
         "System": [
             st.Page("pages/system/exports.py", title="Exports and audit", icon=":material/ios_share:"),
             st.Page("pages/system/api.py", title="API", icon=":material/api:"),
+            st.Page("pages/system/access.py", title="Access", icon=":material/key:"),
         ],
     },
     expanded=True,
@@ -38,7 +39,9 @@ page = st.navigation(
 # The first visitor of a new process sees the frame while the libraries load.
 with st.spinner("Opening the workspace"):
     from detector.ui.frame import api_process, name_control, status_strip, told_in_words
+    from detector.ui.signing_in import admit
 
+admit()
 with told_in_words():
     api_process()
     with st.sidebar:

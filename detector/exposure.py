@@ -1,8 +1,8 @@
 """Where the servers may listen: on this machine only, until it is settled who may come in.
 
-The API needs a key that a person set, the dashboard a provider that people sign in with. ``DETECTOR_TRUSTED_NETWORK`` says
-that something in front of the ports sees to it, such as a container's port that is published on loopback; the API
-still answers nobody but its own machine until a key is set.
+The API needs a key that a person set, the dashboard a provider that people sign in with.
+``DETECTOR_TRUSTED_NETWORK`` says that something in front of the ports sees to it, such as a container's port that is
+published on loopback; the API still answers nobody but its own machine until a key is set.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def require_closed_api(host: str | None, settings: Settings, *, keys_are_set: bo
     if is_loopback(host) or keys_are_set or settings.trusted_network:
         return
     raise ExposureError(
-        f"The API would listen on {host or 'every address'}, beyond this machine, and no key has been set. Make one first: "
-        "python -m detector keys create NAME --role service. Or leave --host out: 127.0.0.1 is for this machine only.",
+        f"The API would listen on {host or 'every address'}, beyond this machine, and no key has been set. Make one "
+        "first: python -m detector keys create NAME --role service. Or listen on 127.0.0.1, for this machine only.",
         host=host,
     )
 
@@ -52,9 +52,9 @@ def require_closed_dashboard(host: str | None, settings: Settings) -> None:
     if is_loopback(host) or settings.trusted_network or sign_in_configured(settings):
         return
     raise ExposureError(
-        f"The dashboard would listen on {host or 'every address'}, beyond this machine, where anybody who reaches it may do "
-        "everything. Configure sign-in first (docs/security.md), or set DETECTOR_TRUSTED_NETWORK=true when something in "
-        "front of it lets only trusted people in.",
+        f"The dashboard would listen on {host or 'every address'}, beyond this machine, where anybody who comes may "
+        "do everything. Configure sign-in first (docs/security.md), or set DETECTOR_TRUSTED_NETWORK=true when "
+        "something in front of it lets only trusted people in.",
         host=host,
     )
 

@@ -8,6 +8,7 @@ the starting *thread* ends, and a dashboard's threads come and go.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -194,7 +195,10 @@ def _environment(settings: Settings) -> dict[str, str]:
         "DETECTOR_API_HOST": settings.api_host,
         "DETECTOR_API_PORT": str(settings.api_port),
         "DETECTOR_LOG_LEVEL": settings.log_level,
+        "DETECTOR_ROLES": json.dumps(dict(settings.roles)),
     }
+    if settings.sign_in_file is not None:
+        told["DETECTOR_SIGN_IN_FILE"] = str(settings.sign_in_file)
     path = os.environ.get("PYTHONPATH")
     return told | {"PYTHONPATH": os.pathsep.join([str(APP.parent), *([path] if path else [])])}
 

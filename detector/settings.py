@@ -83,6 +83,9 @@ class Settings(BaseSettings):
         description="Who is what in the dashboard: e-mail address, group:NAME, sub:ID or * to a role; as JSON, or the "
         "path of a JSON file.",
     )
+    sign_in_hours: int = Field(
+        default=12, ge=1, le=720, description="So long after signing in a person is asked to do so again."
+    )
     requests_per_second: int = Field(
         default=0, ge=0, description="Most requests a second of one key, or of one address without; 0: no limit."
     )

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ConflictError, NotFoundError
+from detector.service.access import needs
 from detector.service.peer import PlainForest
 from detector.service.progress import Progress, no_progress
 from detector.service.review.queueing import list_queues, send_to_queue
@@ -74,6 +75,7 @@ class WeekOutcome:
     version: int
 
 
+@needs("manage")
 def load_sample(ws: Workspace, *, actor: str, progress: Progress = no_progress) -> Run:
     """Train on week 1 of the sample data, make that champion, score week 1 and send what is flagged to the queue.
 
@@ -121,6 +123,7 @@ def demo_weeks() -> tuple[WeekStory, ...]:
     return tuple(WeekStory(week, f"Week {week}", COLUMN_STORY[week]) for week in WEEKS)
 
 
+@needs("manage")
 def play_week(ws: Workspace, week: int, *, actor: str) -> WeekOutcome:
     """Play one week: score it first, then learn from it. Week 1 trains the model, so it is scored by what it trained.
 
@@ -173,6 +176,7 @@ def demo_state(ws: Workspace) -> tuple[WeekOutcome, ...]:
     return tuple(_kept(outcome) for outcome in found)
 
 
+@needs("manage")
 def reset_demo(ws: Workspace, *, actor: str) -> None:
     """Forget the played weeks. The demo's versions stay registered; the next week 1 begins anew."""
     with ws.database.write() as connection:

@@ -26,6 +26,7 @@ from sqlalchemy import RowMapping, select
 
 from detector.errors import InputError, NotFoundError
 from detector.service import demo, scoring
+from detector.service.access import Right, needs, permit
 from detector.service.background import SILENCE
 from detector.service.drift import drifting
 from detector.service.exports import exporting
@@ -64,6 +65,7 @@ class Job:
         return self.state not in ("queued", "running")
 
 
+@needs("read")
 def submit(ws: Workspace, kind: JobKind, arguments: Mapping[str, Any], *, actor: str) -> Job:
     """Queue work and return at once.
 
@@ -74,6 +76,7 @@ def submit(ws: Workspace, kind: JobKind, arguments: Mapping[str, Any], *, actor:
     """
     if kind not in get_args(JobKind):
         raise InputError(f"There is no job of the kind {kind!r}; there are {', '.join(get_args(JobKind))}.")
+    permit(actor, _RIGHTS[kind])
     missing = _REQUIRED[kind] - set(arguments)
     superfluous = set(arguments) - _REQUIRED[kind] - _OPTIONAL.get(kind, set())
     if missing or superfluous:
@@ -84,6 +87,11 @@ def submit(ws: Workspace, kind: JobKind, arguments: Mapping[str, Any], *, actor:
     given, work = dict(arguments), _WORK[kind]
     job_id = ws.background.submit(kind, given, actor, lambda progress: work(ws, given, actor, progress))
     return get_job(ws, job_id)
+
+
+def right_of(kind: JobKind) -> Right:
+    """Return what a person must be allowed to do to begin or to stop a job of a kind."""
+    return _RIGHTS[kind]
 
 
 def get_job(ws: Workspace, job_id: str) -> Job:
@@ -106,9 +114,11 @@ def latest_job(ws: Workspace, kind: JobKind | None = None) -> Job | None:
     return None if row is None else _job(row)
 
 
+@needs("read")
 def cancel_job(ws: Workspace, job_id: str, *, actor: str) -> Job:
     """Ask a job to stop: at once while it waits for its turn, else at its next batch. One that is over stays so."""
     job = get_job(ws, job_id)
+    permit(actor, _RIGHTS[job.kind])
     if job.is_over:
         return job
     with ws.database.write() as connection:
@@ -191,5 +201,16 @@ _REQUIRED: dict[str, set[str]] = {
     "drift": {"run_id"},
     versus.COMPARE: {"run_id", "champion", "challenger"},
     "export": {"run_id", "format"},
+}
+#: What a person must be allowed to do to begin or to stop such a job.
+_RIGHTS: dict[str, Right] = {
+    "train": "manage",
+    "score": "score",
+    "preview_update": "manage",
+    "sample": "manage",
+    "queue": "decide",
+    "drift": "read",
+    versus.COMPARE: "read",
+    "export": "read",
 }
 _OPTIONAL: dict[str, set[str]] = {"train": {"parameters", "roles"}}

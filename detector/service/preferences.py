@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select
 
+from detector.service.access import needs
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 
@@ -19,6 +20,7 @@ def preference(ws: Workspace, name: str) -> Any:
         return connection.scalar(select(_names.value).where(_names.name == name))
 
 
+@needs("decide")
 def set_preference(ws: Workspace, name: str, value: Any, *, actor: str) -> None:
     """Keep a preference; ``value`` is anything that JSON can hold, ``None`` forgets it."""
     with ws.database.write() as connection:

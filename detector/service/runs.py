@@ -13,6 +13,7 @@ from sqlalchemy import RowMapping, insert, select
 
 from detector.errors import InputError, NotFoundError
 from detector.files import ScoredWriter
+from detector.service.access import needs
 from detector.service.histogram import Histogram
 from detector.service.tally import ScoredTally
 from detector.service.workspace import Champion, Workspace
@@ -155,6 +156,7 @@ def run_path(ws: Workspace, run_id: int) -> Path:
     return runs_folder(ws) / str(_row(ws, run_id)["file"])
 
 
+@needs("score")
 def keep_run(
     ws: Workspace,
     written: run_files.RunWriter,

@@ -15,6 +15,7 @@ from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.errors import InputError
 from detector.files import ReadOptions, ScoredWriter
+from detector.service.access import needs
 from detector.service.drift.drifting import keep_drift
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
@@ -106,6 +107,7 @@ def verdict(ws: Workspace, upload_id: str) -> SchemaVerdict:
     return SchemaVerdict(state, champion.version, report.to_dict(), sentence, report.rows, table.rows, table.set_aside)
 
 
+@needs("score")
 def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress = no_progress) -> Run:
     """Score an upload with the champion, batch by batch, and keep the result as a run.
 

@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping, insert, select
 
 from detector.durable import flush_folder
 from detector.errors import NotFoundError, UnusableFileError, excerpt
+from detector.service.access import needs
 from detector.service.checking import ColumnCheck, FileCheck, check
 from detector.service.rejected import rejected_rows
 from detector.service.sources import uploads_folder
@@ -40,6 +41,7 @@ class Upload:
     earlier_run: int | None
 
 
+@needs("score")
 def receive(ws: Workspace, name: str, content: BinaryIO | bytes, *, actor: str) -> Upload:
     """Keep a file under an id of our own; ``name`` is only shown, never used as a path.
 

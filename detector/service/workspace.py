@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select
 from detector.core.model import DynamicAnomalyDetector
 from detector.durable import write_durably
 from detector.errors import ConflictError, InputError, ModelFileError, NotTrainedError
+from detector.service.access import needs
 from detector.service.api_probe import ApiProbe
 from detector.service.background import Background, mark_interrupted
 from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
@@ -140,6 +141,7 @@ class Workspace:
         self._watch.look_again()
         return self.require_champion()
 
+    @needs("manage")
     def promote(
         self,
         new: NewVersion,
@@ -162,6 +164,7 @@ class Workspace:
         self._champion_moved()
         return info
 
+    @needs("manage")
     def move_champion(self, version: int, *, expected_revision: int | None, actor: str, reason: str) -> Alias:
         """Make a registered version champion; raises ``NotFoundError``, ``ModelFileError`` or ``ConflictError``."""
         self.detector(version)
@@ -171,6 +174,7 @@ class Workspace:
         self._champion_moved()
         return alias
 
+    @needs("manage")
     def set_cutoff(self, cutoff: float | None, *, actor: str, reason: str = "", seen: float | None = None) -> None:
         """Set the severity (0-100) above which rows are flagged.
 

@@ -18,7 +18,7 @@ from detector.service.review.filters import Filters
 from detector.service.review.inbox import OUTCOMES, Outcome
 from detector.service.review.queue import QueuePage
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor
+from detector.ui.frame import actor, allowed
 from detector.ui.numbers import count, money, plural
 from detector.ui.states import error_panel, escaped
 
@@ -64,6 +64,8 @@ def chosen_cases(ws: Workspace, page: QueuePage, marked: Sequence[CaseId], typed
 
 def actions(ws: Workspace, filters: Filters, chosen: Chosen) -> None:
     """Offer what can be done to the chosen cases; each says how many and worth how much before it is done."""
+    if not allowed("decide"):
+        return
     nothing = chosen.number == 0
     do = partial(_do, ws, filters, chosen)
     with st.popover("Decide", icon=":material/gavel:", type="primary", disabled=nothing):

@@ -18,7 +18,7 @@ from detector.service.review.inbox import Outcome
 from detector.service.review.locking import Lock
 from detector.service.workspace import Workspace
 from detector.ui.bulk import SNOOZES, undo_last, undone_line
-from detector.ui.frame import actor, told_in_words
+from detector.ui.frame import actor, allowed, told_in_words
 from detector.ui.numbers import count, moment, severity
 from detector.ui.queue_filters import asked_for
 from detector.ui.queue_tables import STATUS_WORDS
@@ -52,6 +52,9 @@ def begin(ws: Workspace, case: CaseId) -> Lock:
         st.session_state["case_note"] = ""
     held: tuple[Lock, float] | None = st.session_state.get(_HELD)
     me = actor()
+    if not me.may("decide"):
+        # Who only looks keeps nobody from deciding.
+        return Lock(case, me, datetime.now(UTC))
     fresh = held is not None and monotonic() - held[1] < _HOLD_EVERY
     if held is None or not fresh or held[0].case != case or held[0].holder != me:
         return _hold(ws, case)
@@ -73,6 +76,9 @@ def decision_panel(ws: Workspace, case: Case, lock: Lock, filters: Filters) -> N
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
         error_panel("Nothing was changed", failed, way_out=_reload)
+    if not allowed("decide"):
+        _walking(ws, case, filters)
+        return
     theirs = lock.holder != actor()
     if theirs:
         st.warning(

@@ -19,7 +19,7 @@ from detector.service.review.filters import Filters
 from detector.service.workspace import Workspace
 from detector.ui.case_charts import Dot, history_chart, kind_of, linked_chart
 from detector.ui.explain_charts import signed_bars
-from detector.ui.frame import actor, told_in_words
+from detector.ui.frame import actor, may, told_in_words
 from detector.ui.learning_panel import kin_text
 from detector.ui.numbers import NONE, age, as_utc, count, exact, moment, money, number, plural, severity
 from detector.ui.queue_tables import STATUS_WORDS, open_case
@@ -168,9 +168,10 @@ def linked(ws: Workspace, case: Case, filters: Filters) -> None:
 
 def timeline(ws: Workspace, case: Case) -> None:
     """Show what people did to the case and wrote about it, newest first, and take a note."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Note", key="case_new_note", max_chars=2_000, placeholder="Write a note", width="stretch")
-        st.button("Add note", key="case_add_note", on_click=_add_note, args=(ws, case.id))
+    if may("decide"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            st.text_input("Note", key="case_new_note", max_chars=2_000, placeholder="Write a note", width="stretch")
+            st.button("Add note", key="case_add_note", on_click=_add_note, args=(ws, case.id))
     failed = st.session_state.pop("case_note_failed", None)
     if failed is not None:
         error_panel("The note was not kept", failed)

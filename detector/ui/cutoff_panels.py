@@ -13,7 +13,7 @@ from detector.service.cutoff.judged import CountedShare, Decided, Judged
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
 from detector.ui.cutoff_charts import caught_curves, cutoff_histogram
-from detector.ui.frame import actor
+from detector.ui.frame import actor, allowed, may
 from detector.ui.numbers import NONE, count, exact_cutoff, number, percent, plural
 from detector.ui.states import error_panel
 from detector.ui.theme import CONFIG
@@ -77,7 +77,10 @@ def capacity_line(ws: Workspace, spread: Spread, plan: Plan) -> None:
                 icon=":material/groups:",
                 on_click=partial(_filled, spread, a_day),
             )
-        with st.popover("Team's capacity", icon=":material/edit:"), st.form("cutoff_capacity_form", border=False):
+        with (
+            st.popover("Team's capacity", icon=":material/edit:", disabled=not may("manage")),
+            st.form("cutoff_capacity_form", border=False),
+        ):
             wanted = st.number_input(
                 "Cases a day that the team can review", min_value=1.0, step=1.0, value=a_day or 100.0, format="%0.5g"
             )
@@ -95,6 +98,8 @@ def apply_panel(ws: Workspace, now: float, plan: Plan) -> None:
     own = cutoffs.has_own_cutoff(ws)
     if plan.cutoff == now and not own:
         st.caption("This is the champion's cutoff. Change a field above to try another; nothing is saved by trying.")
+        return
+    if not allowed("manage"):
         return
     with st.container(border=True), st.form("cutoff_apply_form", border=False, clear_on_submit=True):
         if plan.cutoff == now:

@@ -7,6 +7,7 @@ from functools import partial
 import streamlit as st
 
 from detector.service.workspace import Workspace
+from detector.ui.frame import may
 from detector.ui.states import nothing_yet
 from detector.ui.work import start
 
@@ -15,6 +16,9 @@ def model_needed(ws: Workspace, page: str, sentence: str) -> None:
     """End ``page`` with its empty state unless a model has been trained."""
     if ws.champion() is not None:
         return
+    if not may("manage"):
+        st.info(f"{sentence} A lead does that.", icon=":material/lock:")
+        st.stop()
     if nothing_yet(sentence, "Train a model", key=page, load_sample=partial(start, ws, page, "sample")):
         st.switch_page("pages/detector/train.py")
     st.stop()

@@ -10,10 +10,13 @@ from urllib.parse import quote, unquote
 import streamlit as st
 
 from detector.errors import DetectorError
+from detector.exposure import require_closed_api
 from detector.service import overview
+from detector.service.access import Actor, Right
 from detector.service.workspace import Workspace
 from detector.serving import ensure_api
 from detector.ui.numbers import age, count, plural, severity
+from detector.ui.signing_in import not_allowed, only_for, sign_in_is_on, signed_in
 from detector.ui.states import error_panel, escaped
 
 #: Who acts where nobody signs in and nobody has given a name.
@@ -38,17 +41,40 @@ def workspace() -> Workspace:
 @st.cache_resource(show_spinner=False, max_entries=1)
 def api_process() -> object:
     """Start the API as a child of this process unless it runs already; once a process."""
-    return ensure_api(workspace().settings)
+    ws = workspace()
+    if ws.settings.api_address is None:
+        require_closed_api(ws.settings.api_host, ws.settings, keys_are_set=ws.keys.look().required)
+    return ensure_api(ws.settings)
 
 
-def actor() -> str:
-    """Return who acts: the signed-in person, or the name given in this browser where nobody signs in."""
-    return _signed_in() or str(st.session_state.get(_NAME) or _remembered() or ANALYST)
+def actor() -> Actor:
+    """Return who acts, with a role: the signed-in person, or the name given in this browser where nobody signs in."""
+    if sign_in_is_on():
+        # A session whose sign-in has run out between two clicks may do nothing.
+        return signed_in() or Actor("nobody", None)
+    return Actor(str(st.session_state.get(_NAME) or _remembered() or ANALYST), "lead")
+
+
+def may(right: Right) -> bool:
+    """Whether who acts may do something; what the answer hides or disables is refused by the use cases as well."""
+    return actor().may(right)
+
+
+def allowed(right: Right) -> bool:
+    """Whether who acts may do something; says in a sentence who may, where the answer is no."""
+    if may(right):
+        return True
+    not_allowed(actor(), right)
+    return False
 
 
 def name_control() -> None:
-    """Let a person say who she is, where nobody signs in; the browser remembers it."""
-    if _signed_in():
+    """Show who is signed in and the way out; where nobody signs in, let a person say who she is, for the log."""
+    if sign_in_is_on():
+        me = actor()
+        with st.popover(escaped(me), icon=":material/person:", type="tertiary", help="Who decides here"):
+            st.markdown(f"Signed in as **{escaped(me)}**, {me.role}.")
+            st.button("Sign out", key="sign_out", icon=":material/logout:", on_click=st.logout)
         return
     st.session_state.setdefault(_NAME, _remembered() or ANALYST)
     with st.popover(escaped(actor()), icon=":material/person:", type="tertiary", help="Who decides here"):
@@ -68,10 +94,6 @@ def name_control() -> None:
         st.session_state[_TOLD] = name
 
 
-def _signed_in() -> str | None:
-    return getattr(st.user, "email", None)
-
-
 def _remembered() -> str:
     return _tidied(unquote(st.context.cookies.get(_COOKIE, "")))
 
@@ -84,10 +106,14 @@ def _tidied(name: str) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in name).split())[:_NAME_LENGTH]
 
 
-def opening(title: str, purpose: str) -> Workspace:
-    """Begin a page with its title and one line on what it is for; return the workspace."""
+def opening(title: str, purpose: str, *, right: Right = "read") -> Workspace:
+    """Begin a page with its title and one line on what it is for; return the workspace.
+
+    A page that is for people with another ``right`` than to read ends here for the others, with a sentence.
+    """
     st.title(title, anchor=False)
     st.caption(purpose)
+    only_for(actor(), right)
     return workspace()
 
 

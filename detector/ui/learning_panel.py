@@ -7,7 +7,7 @@ import streamlit as st
 from detector.service.review import movements, reranking
 from detector.service.review.reranking import Kin, Moved
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor
+from detector.ui.frame import actor, may
 from detector.ui.numbers import count, milliseconds, plural
 
 _KEY = "queue_learning"
@@ -49,6 +49,7 @@ def learning_line(ws: Workspace, run: int | None) -> None:
             key=_KEY,
             on_change=_switch,
             args=(ws,),
+            disabled=not may("decide"),
             help="For everybody who works on this queue. Switching is written into the log.",
         )
 

@@ -11,7 +11,7 @@ from detector.service.versions import challenging, training
 from detector.service.versions.challenging import Standing
 from detector.service.workspace import Workspace
 from detector.store.versions import VersionInfo
-from detector.ui.frame import actor
+from detector.ui.frame import actor, allowed
 from detector.ui.lasting import choose, chosen_last, lasting_key, remember
 from detector.ui.numbers import NBSP, NONE, age, count, listed, moment, number, percent, plural, severity, size
 from detector.ui.states import error_panel, escaped
@@ -109,6 +109,8 @@ def actions(ws: Workspace, info: VersionInfo, now: Standing) -> None:
     role = role_of(info.number, now)
     if role == "champion":
         st.badge("This version is the champion; it scores.", icon=":material/check:", color="green")
+        return
+    if not allowed("manage"):
         return
     back = info.number < now.champion.version
     with st.container(border=True):

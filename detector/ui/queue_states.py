@@ -12,7 +12,7 @@ from detector.service.review import queue, queueing
 from detector.service.review.filters import Filters
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor
+from detector.ui.frame import actor, may
 from detector.ui.numbers import count, plural
 from detector.ui.queue_filters import ask_for
 from detector.ui.runs_list import score_again
@@ -48,6 +48,7 @@ def lost_queues(ws: Workspace) -> None:
             st.button(
                 "Take it out",
                 key=f"queue_close_{lost.run}",
+                disabled=not may("decide"),
                 on_click=partial(queueing.close_queue, ws, lost.run, actor=actor()),
             )
 
@@ -71,7 +72,7 @@ def emptied(ws: Workspace, filters: Filters) -> None:
         rest = [f"{count(counts[view])} {view}" for view in ("decided", "escalated", "snoozed") if counts[view]]
         told = f"No open case is left: {', '.join(rest)}."
     more = next_rows(ws, filters.run)
-    if more is None:
+    if more is None or not may("decide"):
         if nothing_yet(told, "Score another file", key="queue_done"):
             st.switch_page("pages/analysis/score.py")
         return
@@ -115,7 +116,7 @@ def queue_offer(ws: Workspace, run: Run) -> None:
             if st.button("Open in the queue", type="primary", key="score_open_queue"):
                 st.switch_page("pages/analysis/queue.py", query_params={"run": str(run.id)})
         most = min(run.rows, queueing.MOST_CASES)
-        if run.rows == 0 or (known is not None and known.rows >= most):
+        if not may("decide") or run.rows == 0 or (known is not None and known.rows >= most):
             return
         if known is None:
             st.markdown(":material/inbox: Review rows one by one: send the most severe to the queue.", width="stretch")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from detector.service.runs import Run
 from detector.service.workspace import Workspace
+from detector.ui.frame import may
 from detector.ui.numbers import age, count, percent, severity
 from detector.ui.states import stale
 from detector.ui.work import start
@@ -52,7 +53,7 @@ def score_again(ws: Workspace, run: Run, *, key: str) -> bool:
     champion = ws.champion()
     now = "there is no champion now" if champion is None else f"the champion is version {champion.version}"
     told = f"Run {run.id} was scored with version {run.version}; {now}."
-    if run.upload_id is None or champion is None:
+    if run.upload_id is None or champion is None or not may("score"):
         st.caption(told)
         return False
     if not stale(told, "Score again", key=key):

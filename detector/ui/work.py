@@ -14,7 +14,7 @@ import streamlit as st
 from detector.service import jobs
 from detector.service.jobs import Job, JobKind
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor
+from detector.ui.frame import actor, may
 from detector.ui.numbers import count
 from detector.ui.states import error_panel
 
@@ -101,7 +101,8 @@ def _progress_panel(ws: Workspace, job_id: str) -> None:
         st.progress(share, text=job.message or "Waiting for its turn")
         with st.container(horizontal=True, vertical_alignment="center"):
             stopping = st.session_state.get("work_stopping") == job_id
-            st.button("Cancel", key="work_cancel", on_click=_cancel, args=(ws, job_id), disabled=stopping)
+            st.button("Cancel", key="work_cancel", on_click=_cancel, args=(ws, job_id),
+                      disabled=stopping or not may(jobs.right_of(job.kind)))  # fmt: skip
             st.caption("Stopping." if stopping else "You can leave this page; the work goes on.")
 
 

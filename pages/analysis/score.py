@@ -8,7 +8,7 @@ from detector.ui.downloads import run_downloads
 from detector.ui.faulty_rows import set_aside_line
 from detector.ui.files import chosen_file, let_go
 from detector.ui.first_steps import model_needed
-from detector.ui.frame import opening
+from detector.ui.frame import allowed, opening
 from detector.ui.numbers import age, count, day_label, percent, severity
 from detector.ui.queue_states import queue_offer
 from detector.ui.report import report_table
@@ -26,7 +26,7 @@ if finished is not None:
     st.session_state["score_run"] = finished.result["run_id"]
 model_needed(ws, "score", "Scoring needs a model. Train one on your own file, or try it with the sample data.")
 
-upload = chosen_file(ws, "score", "File to score")
+upload = chosen_file(ws, "score", "File to score") if allowed("score") else None
 if upload is not None:
     earlier = upload.earlier_run
     if earlier is not None:

@@ -7,7 +7,9 @@ from detector.ui.demo_panels import figures_so_far, schema_so_far, week_panels
 from detector.ui.frame import actor, opening
 from detector.ui.states import escaped
 
-ws = opening("Drift demo", "Five weekly files. Columns come, go and change; watch what the detector makes of it.")
+ws = opening(
+    "Drift demo", "Five weekly files. Columns come, go and change; watch what the detector makes of it.", right="manage"
+)
 weeks = demo.demo_weeks()
 played = demo.demo_state(ws)
 

@@ -15,7 +15,7 @@ from detector.ui.tables import column_roles
 from detector.ui.training_form import check_summary, parameters_form, training_result
 from detector.ui.work import follow, forget, start
 
-ws = opening("Train", "Teach the detector what is usual, from a file of your own transactions.")
+ws = opening("Train", "Teach the detector what is usual, from a file of your own transactions.", right="manage")
 finished = follow(ws, "train", "train", "sample")
 if finished is not None:
     forget("train")

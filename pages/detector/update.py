@@ -17,7 +17,7 @@ from detector.ui.verdict import verdict_on
 from detector.ui.versions import versions_list
 from detector.ui.work import follow, forget, start
 
-ws = opening("Update", "Let the detector learn from new rows, after seeing what that would change.")
+ws = opening("Update", "Let the detector learn from new rows, after seeing what that would change.", right="manage")
 if follow(ws, "update", "preview_update", "sample") is not None:
     forget("update")
 model_needed(ws, "update", "There is no model to update yet. Train one on your own file, or load the sample data.")

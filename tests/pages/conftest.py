@@ -33,8 +33,8 @@ def app(tmp_path, monkeypatch) -> Iterator[AppTest]:
     monkeypatch.setenv("DETECTOR_HOME", str(tmp_path))
     monkeypatch.setenv("DETECTOR_API_ADDRESS", f"http://127.0.0.1:{nobody}")
     monkeypatch.chdir(APP.parent)
-    # The driver signs somebody in; on one's own machine nobody does.
-    monkeypatch.setattr("detector.ui.frame._signed_in", lambda: None)
+    # The driver has no browser's address, and is no person who signed in.
+    monkeypatch.setattr("detector.ui.signing_in._from_here", lambda: True)
     st.cache_resource.clear()
     yield AppTest.from_file(str(APP), default_timeout=60)
     st.cache_resource.clear()

@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import select
 
 from detector.errors import InputError
+from detector.service.access import needs
 from detector.service.champion import CUTOFF
 from detector.service.cutoff.judged import CountedShare, Judged
 from detector.service.histogram import Histogram
@@ -150,6 +151,7 @@ def capacity(ws: Workspace) -> float | None:
     return None if found is None else float(found)
 
 
+@needs("manage")
 def set_capacity(ws: Workspace, a_day: float | None, *, actor: str) -> None:
     """Keep how many cases a day the team can review; raises ``InputError`` unless it is above 0."""
     if a_day is not None and not 0 < a_day < 1e9:
@@ -162,6 +164,7 @@ def has_own_cutoff(ws: Workspace) -> bool:
     return preference(ws, CUTOFF) is not None
 
 
+@needs("manage")
 def apply_cutoff(ws: Workspace, cutoff: float | None, *, seen: float, actor: str, reason: str) -> None:
     """Move the champion's cutoff (``None``: to what each model implies); nothing is trained.
 

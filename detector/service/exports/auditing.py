@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from detector.errors import InputError
 from detector.files.writing import harmless
+from detector.service.access import needs
 from detector.service.exports.log_words import in_words
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
@@ -90,6 +91,7 @@ def audit_choices(ws: Workspace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(actors), tuple(actions)
 
 
+@needs("read")
 def export_audit(
     ws: Workspace, wanted: AuditFilter | None = None, format: Literal["jsonl", "csv"] = "jsonl", *, actor: str
 ) -> BytesIO:

@@ -14,6 +14,7 @@ from sqlalchemy import RowMapping, select
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.reasons import UNIT, Reason
 from detector.errors import DetectorError, NotFoundError
+from detector.service.access import needs
 from detector.service.exports import html_pages
 from detector.service.reasons.explaining import explain_in_context
 from detector.service.reasons.run_context import RunRows, run_rows_in_context
@@ -39,6 +40,7 @@ class _Now:
     cutoff: float
 
 
+@needs("read")
 def evidence_pack(ws: Workspace, run_id: int, row: int, *, actor: str | None = None) -> str:
     """Return a case as one HTML document that needs nothing else: no script, no picture, no address.
 

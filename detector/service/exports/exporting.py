@@ -18,6 +18,7 @@ from detector.durable import write_durably
 from detector.errors import InputError, NotFoundError
 from detector.files import ScoredWriter
 from detector.files.excel_writing import MOST_COLUMNS, MOST_ROWS, WorkbookWriter
+from detector.service.access import needs
 from detector.service.cutoff.judged import Decided, decided_rows
 from detector.service.progress import Progress, no_progress
 from detector.service.runs import Run, get_run, run_path
@@ -85,6 +86,7 @@ def ready_export(ws: Workspace, run_id: int, format: ExportFormat) -> Export | N
     return _export(run, format, path) if path.is_file() and _manifest_path(path).is_file() else None
 
 
+@needs("read")
 def export_scored(
     ws: Workspace, run_id: int, format: ExportFormat, *, actor: str, progress: Progress = no_progress
 ) -> Export:

@@ -12,6 +12,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, and_, delete, insert, or_, select, update
 
 from detector.errors import ConflictError, InputError
+from detector.service.access import needs
 from detector.service.review.case_ids import CaseId
 from detector.service.review.inbox import CaseState, CaseTable, Outcome
 from detector.service.workspace import Workspace
@@ -60,6 +61,7 @@ States = Mapping[CaseId, CaseState]
 After = Callable[[Connection, Change, Places, States], States]
 
 
+@needs("decide")
 def change_cases(
     ws: Workspace,
     cases: Sequence[CaseId],

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, insert, select
 
 from detector.errors import ConflictError, InputError, NotFoundError
+from detector.service.access import needs
 from detector.service.review.case_changes import (
     Change,
     Places,
@@ -71,6 +72,7 @@ REASONS: Mapping[Outcome, Mapping[str, str]] = {
 _LOOKED_AT = 50
 
 
+@needs("decide")
 def decide(
     ws: Workspace,
     cases: Sequence[CaseId],
@@ -134,6 +136,7 @@ def decide(
     return change_cases(ws, cases, "decided", after, actor=actor, note=note, seen=seen, outcome=outcome, reason=reason)
 
 
+@needs("decide")
 def escalate(
     ws: Workspace,
     cases: Sequence[CaseId],
@@ -148,6 +151,7 @@ def escalate(
     return change_cases(ws, cases, "escalated", after, actor=actor, note=note, seen=seen, to=to)
 
 
+@needs("decide")
 def snooze(
     ws: Workspace,
     cases: Sequence[CaseId],
@@ -164,6 +168,7 @@ def snooze(
     return change_cases(ws, cases, "snoozed", after, actor=actor, note=note, seen=seen, until=until.isoformat())
 
 
+@needs("decide")
 def assign(
     ws: Workspace,
     cases: Sequence[CaseId],
@@ -179,6 +184,7 @@ def assign(
     )  # fmt: skip
 
 
+@needs("decide")
 def reopen(
     ws: Workspace, cases: Sequence[CaseId], *, actor: str, note: str = "", seen: Mapping[CaseId, int] | None = None
 ) -> Change:
@@ -186,6 +192,7 @@ def reopen(
     return change_cases(ws, cases, "reopened", _each(_undecided), actor=actor, note=note, seen=seen)
 
 
+@needs("decide")
 def add_note(ws: Workspace, case: CaseId, text: str, *, actor: str) -> Change:
     """Add a note to the timeline of a case; raises ``NotFoundError``, and ``InputError`` for an empty or long one."""
     if not text.strip():
@@ -194,6 +201,7 @@ def add_note(ws: Workspace, case: CaseId, text: str, *, actor: str) -> Change:
     return change_cases(ws, [case], "noted", after, actor=actor, note=text, mind_locks=False)
 
 
+@needs("decide")
 def undo(ws: Workspace, batch: str, *, actor: str) -> Change:
     """Take a change back: every case of it is again as it was before, and so are the decisions in force.
 
@@ -241,6 +249,7 @@ class LastChange:
     actor: str
 
 
+@needs("read")
 def last_change(ws: Workspace, actor: str) -> LastChange | None:
     """Return the newest change by ``actor`` that can be taken back, or ``None``.
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, insert, select
 
+from detector.service.access import needs
 from detector.service.review.case_ids import CaseId
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
@@ -24,6 +25,7 @@ class Lock:
     until: datetime
 
 
+@needs("decide")
 def hold(ws: Workspace, case: CaseId, *, actor: str, take_over: bool = False) -> Lock:
     """Hold a case for ``actor`` for five minutes from now, and return who holds it: somebody else may.
 
@@ -46,6 +48,7 @@ def hold(ws: Workspace, case: CaseId, *, actor: str, take_over: bool = False) ->
     return lock
 
 
+@needs("read")
 def release(ws: Workspace, case: CaseId, *, actor: str) -> None:
     """Let go of a case that ``actor`` holds."""
     locks = tables.case_locks
@@ -55,6 +58,7 @@ def release(ws: Workspace, case: CaseId, *, actor: str) -> None:
         )
 
 
+@needs("read")
 def held_by_others(ws: Workspace, actor: str) -> dict[CaseId, Lock]:
     """Return the cases that others are looking at now."""
     locks, now = tables.case_locks, datetime.now(UTC)

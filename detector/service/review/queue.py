@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.errors import InputError
+from detector.service.access import needs
 from detector.service.review import locking
 from detector.service.review.case_ids import CaseId
 from detector.service.review.filters import VIEWS, Filters, Order, View
@@ -76,6 +77,7 @@ class Pattern:
     example: CaseId
 
 
+@needs("read")
 def queue_page(ws: Workspace, filters: Filters, *, actor: str, offset: int = 0, limit: int = PAGE_ROWS) -> QueuePage:
     """Return the cases that match, ``limit`` of them from ``offset`` on.
 
@@ -95,6 +97,7 @@ def queue_page(ws: Workspace, filters: Filters, *, actor: str, offset: int = 0, 
     return QueuePage(lines, found.total, found.amount)
 
 
+@needs("read")
 def matching(ws: Workspace, filters: Filters, *, actor: str, limit: int) -> tuple[CaseId, ...]:
     """Return the first ``limit`` cases that match, in the order asked for."""
     found = _Matches(ws, filters, actor, datetime.now(UTC))
@@ -107,6 +110,7 @@ def amount_of(ws: Workspace, cases: Sequence[CaseId]) -> float | None:
     return float(np.nansum(amounts)) if amounts else None
 
 
+@needs("read")
 def patterns(ws: Workspace, filters: Filters, *, actor: str) -> tuple[Pattern, ...]:
     """Return the patterns among the cases that match, the largest first, at most 200."""
     counts: dict[str, Pattern] = {}
@@ -131,6 +135,7 @@ def patterns(ws: Workspace, filters: Filters, *, actor: str) -> tuple[Pattern, .
     return tuple(sorted(counts.values(), key=lambda pattern: (-pattern.cases, -pattern.highest))[:GROUPS_SHOWN])
 
 
+@needs("read")
 def view_counts(ws: Workspace, *, actor: str, run: int | None = None) -> dict[View, int]:
     """Return how many cases each view holds."""
     now = datetime.now(UTC)
@@ -149,6 +154,7 @@ def open_cases(ws: Workspace) -> int | None:
     return sum(waiting) if found else None
 
 
+@needs("read")
 def next_case(
     ws: Workspace, filters: Filters, *, actor: str, rank: int = 0, but: CaseId | None = None
 ) -> CaseId | None:
@@ -176,6 +182,7 @@ class Place:
     previous: CaseId | None
 
 
+@needs("read")
 def place_of(ws: Workspace, filters: Filters, case: CaseId, *, actor: str) -> Place:
     """Return where a case stands in the queue, and which one comes before it."""
     found = _Matches(ws, filters, actor, datetime.now(UTC))

@@ -14,6 +14,7 @@ from sqlalchemy import delete, insert, select, update
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.times import times_of
 from detector.errors import InputError, NotFoundError
+from detector.service.access import needs
 from detector.service.progress import Progress, no_progress
 from detector.service.reasons.explaining import ReasonsBatch, run_reasons
 from detector.service.review.badges import badges_of, group_of
@@ -42,6 +43,7 @@ def get_queue(ws: Workspace, run_id: int) -> Queue:
     raise NotFoundError(f"Run {run_id} is not in the queue.", run=run_id)
 
 
+@needs("decide")
 def send_to_queue(ws: Workspace, run_id: int, rows: int, *, actor: str, progress: Progress = no_progress) -> Queue:
     """Make cases of the ``rows`` most severe rows of a run, flagged or not, and find the reasons of each.
 
@@ -79,6 +81,7 @@ def send_to_queue(ws: Workspace, run_id: int, rows: int, *, actor: str, progress
     return get_queue(ws, run_id)
 
 
+@needs("decide")
 def close_queue(ws: Workspace, run_id: int, *, actor: str) -> None:
     """Take a run's cases out of the queue; what was decided stays decided.
 

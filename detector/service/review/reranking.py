@@ -23,6 +23,7 @@ from sqlalchemy import Connection, delete, func, insert, select
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.ranking import Ranking
 from detector.errors import DetectorError, NoKnownColumnsError
+from detector.service.access import needs
 from detector.service.review.case_ids import CaseId
 from detector.service.review.inbox import CaseTable
 from detector.store import audit, queue_files, tables
@@ -254,6 +255,7 @@ def learning_on(database: Database) -> bool:
     return value is not False
 
 
+@needs("decide")
 def set_learning(database: Database, on: bool, *, actor: str) -> None:
     """Switch learning in the queue on or off, for everybody."""
     with database.write() as connection:

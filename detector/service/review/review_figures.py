@@ -9,6 +9,7 @@ from statistics import median
 
 from sqlalchemy import func, select
 
+from detector.service.access import needs
 from detector.service.review.inbox import OUTCOMES, Outcome
 from detector.service.workspace import Workspace
 from detector.store import tables
@@ -61,6 +62,7 @@ def review_figures(ws: Workspace) -> ReviewFigures:
     )
 
 
+@needs("read")
 def decided_today(ws: Workspace, *, actor: str) -> Mapping[Outcome, int]:
     """Return how many cases a person has decided today (UTC), by outcome; what was taken back does not count."""
     decisions = tables.decisions

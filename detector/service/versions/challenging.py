@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from detector.errors import InputError, NotFoundError
+from detector.service.access import needs
 from detector.service.champion import CUTOFF
 from detector.service.preferences import preference
 from detector.service.workspace import CHAMPION, Workspace
@@ -65,6 +66,7 @@ def lineage(ws: Workspace, version: int) -> tuple[VersionInfo, ...]:
     return tuple(reversed(chain))
 
 
+@needs("manage")
 def make_challenger(ws: Workspace, version: int, *, seen: Alias | None, actor: str) -> Alias:
     """Let a version challenge the champion; ``seen`` is the challenger that the person had before them.
 
@@ -89,11 +91,13 @@ def make_challenger(ws: Workspace, version: int, *, seen: Alias | None, actor: s
     )
 
 
+@needs("manage")
 def stop_challenge(ws: Workspace, *, seen: Alias, actor: str) -> None:
     """End the challenge; raises ``ConflictError`` when somebody else named another challenger in the meantime."""
     ws.registry.drop_alias(CHALLENGER, expected_revision=seen.revision, actor=actor, reason="challenge stopped")
 
 
+@needs("manage")
 def promote(ws: Workspace, version: int, *, seen: Alias, actor: str, reason: str) -> VersionInfo:
     """Make any version of the main lane champion, an earlier one too. A challenger that is promoted is none any more.
 

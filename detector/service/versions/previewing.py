@@ -15,6 +15,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from detector.core.model import DynamicAnomalyDetector
 from detector.durable import write_durably
 from detector.errors import ConflictError, ModelFileError, NotFoundError
+from detector.service.access import needs
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.sources import EvenSample, upload_source
@@ -62,6 +63,7 @@ class UpdatePreview:
     decided: DecidedComparison | None
 
 
+@needs("manage")
 def preview_update(
     ws: Workspace, upload_id: str, *, actor: str = "analyst", progress: Progress = no_progress
 ) -> UpdatePreview:
@@ -149,6 +151,7 @@ def get_preview(ws: Workspace, token: str) -> UpdatePreview:
     )
 
 
+@needs("manage")
 def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
     """Register the previewed model and make it champion; decisions made since the preview are learned as well.
 
@@ -192,6 +195,7 @@ def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
     return info
 
 
+@needs("manage")
 def reject_update(ws: Workspace, token: str, *, actor: str) -> None:
     """Throw a preview away; raises ``NotFoundError``."""
     with ws.database.write() as connection:

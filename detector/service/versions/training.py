@@ -15,6 +15,7 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.core.times import times_of
 from detector.errors import InputError
 from detector.files import ReadOptions
+from detector.service.access import needs
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import nothing_left, set_aside_note, write_rejected
@@ -83,6 +84,7 @@ class _HeldOut:
     shares: Mapping[float, float]
 
 
+@needs("manage")
 def train_rows(
     ws: Workspace,
     rows: pd.DataFrame | Sequence[Mapping[str, Any]],
@@ -103,6 +105,7 @@ def train_rows(
     return fit_and_promote(ws, frame, parameters, roles, actor=actor, progress=progress, refuse_unreadable=True)
 
 
+@needs("manage")
 def train_file(
     ws: Workspace,
     upload_id: str,
@@ -124,6 +127,7 @@ def train_file(
     return train_source(ws, upload_source(ws, upload_id), parameters, roles, actor=actor, progress=progress)
 
 
+@needs("manage")
 def train_path(
     ws: Workspace,
     path: Path,
@@ -171,6 +175,7 @@ def train_result(ws: Workspace, version: int) -> TrainResult | None:
     )
 
 
+@needs("manage")
 def train_source(
     ws: Workspace,
     source: Source,
@@ -214,6 +219,7 @@ def train_source(
     return replace(result, set_aside=table.set_aside, upload_id=source.upload_id)
 
 
+@needs("manage")
 def fit_and_promote(
     ws: Workspace,
     frame: pd.DataFrame,

@@ -12,6 +12,7 @@ import pandas as pd
 from detector.core.frames import as_frame
 from detector.errors import ConflictError, InputError, NotFoundError
 from detector.files import ReadOptions
+from detector.service.access import needs
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.sources import path_source
@@ -64,6 +65,7 @@ class UpdateResult:
     set_aside: int = 0
 
 
+@needs("manage")
 def update_rows(
     ws: Workspace, rows: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]], *, actor: str
 ) -> UpdateResult:
@@ -86,6 +88,7 @@ def update_rows(
     return _update(ws, learn, actor)
 
 
+@needs("manage")
 def update_path(
     ws: Workspace,
     path: Path,
@@ -110,6 +113,7 @@ def update_path(
     return _update(ws, learn, actor)
 
 
+@needs("manage")
 def roll_back(ws: Workspace, version: int, *, actor: str, reason: str) -> VersionInfo:
     """Make an earlier version champion again.
 
@@ -133,6 +137,7 @@ def roll_back(ws: Workspace, version: int, *, actor: str, reason: str) -> Versio
     return info
 
 
+@needs("manage")
 def teach(ws: Workspace, *, actor: str) -> VersionInfo:
     """Make a version that has learned from all decisions in force, and from nothing else; it is champion at once.
 
