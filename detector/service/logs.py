@@ -10,6 +10,7 @@ from typing import Literal
 import structlog
 
 from detector.core.alignment import AlignmentReport
+from detector.service.redaction import guard_standard_logs, redact
 
 #: Seconds for which the same missing features of the same version are not logged again.
 QUIET = 60.0
@@ -28,6 +29,7 @@ def configure_logs(level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO")
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             # Without local variables: they hold rows of the user.
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+            redact,
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
@@ -35,6 +37,7 @@ def configure_logs(level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO")
         # Not kept on first use: several programs may run one after the other in a process, each with its own stderr.
         cache_logger_on_first_use=False,
     )
+    guard_standard_logs()
 
 
 class MissingLog:
