@@ -127,33 +127,33 @@ class AdmissionMiddleware:
             return
         watch = self._keys()
         keys = watch.fresh() or await self._look(watch)
-        refusal = _NO_DATABASE if keys is None else self._judge(scope, keys, watch, rights)
-        if refusal is None:
-            await self.app(scope, receive, send)
-        else:
+        if keys is None:
+            await _refuse(_NO_DATABASE, scope, receive, send)
+            return
+        key, direct = _presented(scope, keys)
+        if key is not None and not keys.knows(key) and not self._failed.wait(_peer(scope), ""):
+            # It may have been made a moment ago. Wrong keys are few: their limit comes first.
+            keys = await self._look(watch) or keys
+        refusal = self._judge(scope, keys, key, direct, rights)
+        if refusal is not None:
             await _refuse(refusal, scope, receive, send)
+            return
+        if key is not None:
+            watch.note_use(key)
+        await self.app(scope, receive, send)
 
     def _judge(
-        self, scope: Scope, keys: Keys, watch: KeyWatch, rights: Mapping[str, Right | None] | None
+        self, scope: Scope, keys: Keys, key: bytes | None, direct: bool, rights: Mapping[str, Right | None] | None
     ) -> Refusal | None:
         """Note the caller in ``scope``, or return why the request does not come in."""
-        presented: bytes | None = None
-        direct = True
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                presented = value
-            elif name in _FORWARDED or (name == b"host" and not keys.required and _HOST.fullmatch(value) is None):
-                direct = False
         peer = _peer(scope)
         caller: Caller | None
-        if presented is not None:
-            key = presented[len(_SCHEME) :].strip() if presented[: len(_SCHEME)].lower() == _SCHEME else b""
+        if key is not None:
             public = key[ID_PLACE].decode("ascii", "replace") if keys.knows(key) else ""
             wait = self._failed.wait(peer, public)
             caller = None if wait else keys.caller(key)
             if caller is None:
                 return _too_many(wait, "wrong keys") if wait else self._wrong(key, peer, public)
-            watch.note_use(key)
         elif keys.required:
             return _NO_KEY
         elif direct and _LOOPBACK.fullmatch(peer):
@@ -190,6 +190,18 @@ class AdmissionMiddleware:
         except SQLAlchemyError as error:
             _log.error("the keys cannot be read", exc_info=error)
         return watch.known
+
+
+def _presented(scope: Scope, keys: Keys) -> tuple[bytes | None, bool]:
+    """Return the key that a request presents, empty when it is no bearer's, and whether it came here directly."""
+    key: bytes | None = None
+    direct = True
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            key = value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else b""
+        elif name in _FORWARDED or (name == b"host" and not keys.required and _HOST.fullmatch(value) is None):
+            direct = False
+    return key, direct
 
 
 def _peer(scope: Scope) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 TIMEOUT_SECONDS = 30.0
+#: The environment variable that holds a program's key, in what is offered to copy.
+KEY_VARIABLE = "DETECTOR_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,15 @@ class Answer:
             return None
 
 
-def send(root: str, method: str, path: str, body: str | None = None, *, timeout: float = TIMEOUT_SECONDS) -> Answer:
+def send(
+    root: str,
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    key: str | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+) -> Answer:
     """Send one request to the API at ``root``; a server that cannot be reached is an answer with status 0."""
     address = urlsplit(root)
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
@@ -73,7 +83,8 @@ def send(root: str, method: str, path: str, body: str | None = None, *, timeout:
             method,
             address.path + path,
             body=None if body is None else body.encode(),
-            headers={} if body is None else {"Content-Type": "application/json"},
+            headers=({} if body is None else {"Content-Type": "application/json"})
+            | ({} if key is None else {"Authorization": f"Bearer {key}"}),
         )
         response = connection.getresponse()
         text = response.read().decode("utf-8", "replace")
@@ -107,21 +118,26 @@ def example_body(path: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {"transactions": [_varied(row, step) for step in range(2)]}
 
 
-def as_curl(root: str, endpoint: Endpoint, path: str, body: str | None) -> str:
-    """Return the request as a command for a shell."""
+def as_curl(root: str, endpoint: Endpoint, path: str, body: str | None, *, with_key: bool = False) -> str:
+    """Return the request as a command for a shell; ``with_key``: with the key that ``DETECTOR_API_KEY`` holds."""
     words = ["curl", "-sS"]
     if endpoint.method != "GET":
         words += ["-X", endpoint.method]
-    line = shlex.join([*words, root + path])
-    if body is None:
-        return line
-    return f"{line} \\\n  -H 'Content-Type: application/json' \\\n  -d {shlex.quote(body)}"
+    lines = [shlex.join([*words, root + path])]
+    if with_key:
+        lines.append(f'-H "Authorization: Bearer ${KEY_VARIABLE}"')
+    if body is not None:
+        lines += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(body)}"]
+    return " \\\n  ".join(lines)
 
 
-def as_python(root: str, endpoint: Endpoint, path: str, body: str | None) -> str:
-    """Return the request as a Python script that needs only ``requests``."""
+def as_python(root: str, endpoint: Endpoint, path: str, body: str | None, *, with_key: bool = False) -> str:
+    """Return the request as a Python script that needs only ``requests``; ``with_key`` as in :func:`as_curl`."""
     arguments = f'"{root}{path}"' + (", json=body" if body is not None else "") + ", timeout=30"
     script = "import requests\n\n"
+    if with_key:
+        script = f'import os\n\n{script}key = {{"Authorization": f"Bearer {{os.environ[\'{KEY_VARIABLE}\']}}"}}\n'
+        arguments += ", headers=key"
     if body is not None:
         script += f"body = {_literal(body)}\n"
     return script + (

@@ -11,7 +11,8 @@ import streamlit as st
 from detector.errors import DetectorError
 from detector.service.scoring import score_rows
 from detector.service.workspace import Workspace
-from detector.ui.api_client import Answer, Endpoint, as_curl, as_python, send
+from detector.ui.api_client import KEY_VARIABLE, Answer, Endpoint, as_curl, as_python
+from detector.ui.asking import ask, keys_are_needed
 from detector.ui.numbers import age, milliseconds, number
 from detector.ui.states import error_panel
 
@@ -19,7 +20,7 @@ _LONGEST_SHOWN = 20_000
 _REQUESTS_SHOWN = 20
 
 
-def endpoint_card(root: str, endpoint: Endpoint) -> None:
+def endpoint_card(ws: Workspace, endpoint: Endpoint) -> None:
     """Show one endpoint with an editable example; send it, show what came back, offer it as curl and as Python."""
     st.markdown(f"**{endpoint.name}**\n\n{endpoint.summary}")
     key = f"api_{endpoint.method}_{endpoint.path}"
@@ -41,16 +42,19 @@ def endpoint_card(root: str, endpoint: Endpoint) -> None:
     if sent and not sure:
         st.warning("Not sent: tick the box first, because this replaces the champion.", icon=":material/warning:")
     elif sent:
-        st.session_state[f"{key}_answer"] = send(root, endpoint.method, path, body)
+        st.session_state[f"{key}_answer"] = ask(ws, endpoint.method, path, body)
     answer: Answer | None = st.session_state.get(f"{key}_answer")
     if answer is not None:
         _answer(answer)
     with st.expander("As curl and as Python"):
-        st.code(as_curl(root, endpoint, path, body), language="bash", wrap_lines=True)
-        st.code(as_python(root, endpoint, path, body), language="python", wrap_lines=True)
+        root, with_key = ws.settings.api_url, keys_are_needed(ws)
+        st.code(as_curl(root, endpoint, path, body, with_key=with_key), language="bash", wrap_lines=True)
+        st.code(as_python(root, endpoint, path, body, with_key=with_key), language="python", wrap_lines=True)
+        if with_key:
+            st.caption(f"A lead makes keys on the Access page; put yours into {KEY_VARIABLE}.")
 
 
-def compare_both_ways(ws: Workspace, root: str, row: str) -> None:
+def compare_both_ways(ws: Workspace, row: str) -> None:
     """Score one row here and through the API and show both scores side by side."""
     with st.form("api_compare", border=False):
         text = st.text_area("Row", value=row, key="api_compare_row", height=80)
@@ -66,7 +70,7 @@ def compare_both_ways(ws: Workspace, root: str, row: str) -> None:
     except DetectorError as error:
         error_panel("This row cannot be scored", error)
         return
-    answer = send(root, "POST", "/predict", json.dumps({"data": values}))
+    answer = ask(ws, "POST", "/predict", json.dumps({"data": values}))
     told: dict[str, Any] = answer.json() or {}
     here, there = float(result.scores[0]), told.get("anomaly_score")
     if not answer.ok or there is None:
@@ -78,9 +82,9 @@ def compare_both_ways(ws: Workspace, root: str, row: str) -> None:
     figures[2].metric("Difference", "none" if here == there else number(abs(here - there)))
 
 
-def request_log(root: str) -> None:
+def request_log(ws: Workspace) -> None:
     """Show the latest requests that the API has answered, this page's own among them."""
-    answer = send(root, "GET", "/requests/recent", timeout=3.0)
+    answer = ask(ws, "GET", "/requests/recent", timeout=3.0)
     requests = (answer.json() or {}).get("requests", []) if answer.ok else []
     # What this page and the status strip ask for by themselves would push everything else out of sight.
     own = {"/requests/recent", "/health"}

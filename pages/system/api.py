@@ -48,10 +48,10 @@ with left:
     chosen = st.radio("Endpoint", names, index=start_at, key="api_endpoint", persist_state="session")
 with right:
     if chosen is not None:
-        endpoint_card(root, offered[chosen])
+        endpoint_card(ws, offered[chosen])
 
 st.subheader("The same row, both ways", anchor=False)
-compare_both_ways(ws, root, json.dumps(row))
+compare_both_ways(ws, json.dumps(row))
 
 st.subheader("Recent requests", anchor=False)
-request_log(root)
+request_log(ws)

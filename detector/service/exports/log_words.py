@@ -108,6 +108,14 @@ _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "version taught": lambda _, subject, told: (
         f"{_begun(subject)} learned the decisions; it comes from version {told.get('parent')}."
     ),
+    "key made": lambda _, subject, told: (
+        "The dashboard made a key for its own requests."
+        if told.get("own")
+        else f"A key was made for {told.get('name')} ({subject.removeprefix('key ')}), role {told.get('role')}."
+    ),
+    "key revoked": lambda _, subject, told: (
+        f"The key of {told.get('name')} ({subject.removeprefix('key ')}) was revoked.{_because(told)}"
+    ),
     "job submitted": lambda _, __, told: f"Work was asked for: {str(told.get('kind', '')).replace('_', ' ')}.",
     "job cancelled": lambda _, __, ___: "Work was stopped.",
 }
