@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
@@ -51,12 +52,17 @@ def files(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
     """Return the root address of a dashboard over an empty workspace; it starts the API as its child."""
-    dashboard, api = _free_port(), _free_port()
-    home = tmp_path_factory.mktemp("home")
-    environment = os.environ | {"DETECTOR_HOME": str(home), "DETECTOR_API_PORT": str(api)}
+    with running_dashboard(tmp_path_factory.mktemp("home"), free_port()) as root:
+        yield root
+
+
+@contextmanager
+def running_dashboard(home: Path, port: int, **settings: str) -> Iterator[str]:
+    """Run a dashboard over a workspace, with settings of the environment beside; give its root address."""
+    environment = os.environ | {"DETECTOR_HOME": str(home), "DETECTOR_API_PORT": str(free_port()), **settings}
     environment.pop("DETECTOR_API_ADDRESS", None)
     command = [sys.executable, "-m", "detector.dashboard", "run", "app.py", "--server.headless", "true"]
-    command += ["--server.port", str(dashboard), "--server.address", "127.0.0.1"]
+    command += ["--server.port", str(port), "--server.address", "127.0.0.1"]
     with (
         (home / "server.log").open("wb") as log,
         subprocess.Popen(
@@ -64,8 +70,8 @@ def address(tmp_path_factory) -> Iterator[str]:
         ) as server,
     ):
         try:
-            _wait_for(f"http://127.0.0.1:{dashboard}/_stcore/health", server)
-            yield f"http://127.0.0.1:{dashboard}"
+            _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
+            yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(30)
@@ -86,7 +92,8 @@ def dashboard(page, address) -> Dashboard:
     return Dashboard(page, address).open()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
