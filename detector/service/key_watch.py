@@ -67,7 +67,7 @@ class KeyWatch:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._keys: Keys | None = None
-        self._until = -inf
+        self._begun = self._until = -inf
         self._looking = threading.Lock()
         self._used: set[bytes] = set()
         self._noted_at = monotonic()
@@ -91,7 +91,7 @@ class KeyWatch:
         """
         asked = monotonic()
         with self._looking:
-            if self._keys is not None and self._until - FRESH >= asked:
+            if self._keys is not None and self._begun > asked:
                 return self._keys
             begun = monotonic()
             try:
@@ -100,7 +100,7 @@ class KeyWatch:
                 if self._keys is None:
                     raise
                 _log.error("the keys cannot be read; those known last go on", exc_info=error)
-            self._until = begun + FRESH
+            self._begun, self._until = begun, begun + FRESH
             return self._keys
 
     def note_use(self, key: bytes) -> None:

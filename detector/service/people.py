@@ -22,6 +22,7 @@ from detector.settings import PersonRole
 #: The longest name that the log keeps of a person.
 NAME_LENGTH = 100
 _GROUP_CLAIMS = ("groups", "roles")
+_NO_ADDRESS = ("sub:", "group:", "*")
 _ORDER: tuple[PersonRole, ...] = ("none", "viewer", "analyst", "lead")
 
 
@@ -38,14 +39,15 @@ def signed_in_until(claims: Mapping[str, Any], hours: int) -> float:
 
 
 def _role_of(claims: Mapping[str, Any], roles: Mapping[str, PersonRole]) -> PersonRole:
-    known = {name.casefold() if "@" in name else name: role for name, role in roles.items()}
     subject, email = f"sub:{claims.get('sub')}", _verified_email(claims)
-    if subject in known:
-        return known[subject]
-    if email is not None and email.casefold() in known:
-        return known[email.casefold()]
-    found = [known[name] for name in (f"group:{group}" for group in _groups(claims)) if name in known]
-    return max(found, key=_ORDER.index) if found else known.get("*", "viewer")
+    if subject in roles:
+        return roles[subject]
+    # What is no address is left out, so that nobody passes for a group by calling an account after it.
+    people = {name.casefold(): role for name, role in roles.items() if not name.startswith(_NO_ADDRESS)}
+    if email is not None and email.casefold() in people:
+        return people[email.casefold()]
+    found = [roles[name] for name in (f"group:{group}" for group in _groups(claims)) if name in roles]
+    return max(found, key=_ORDER.index) if found else roles.get("*", "viewer")
 
 
 def _name_of(claims: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A small OpenID Connect provider on this machine: whoever comes chooses who to be, and nobody is asked for a password."""
+"""A small OpenID Connect provider on this machine: whoever comes chooses who to be, without a password."""
 
 from __future__ import annotations
 
