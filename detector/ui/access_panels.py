@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from math import ceil
+from typing import Any
 
 import streamlit as st
 
@@ -18,7 +20,7 @@ from detector.ui.numbers import age, moment, plural
 from detector.ui.signing_in import sign_in_is_on
 from detector.ui.states import error_panel, escaped
 
-_MADE, _FAILED = "access_made", "access_failed"
+_MADE, _FAILED, _REVOKE = "access_made", "access_failed", "access_revoke"
 _LIVES: dict[str, int | None] = {"30 days": 30, "90 days": 90, "1 year": 365, "Until it is revoked": None}
 _ROLES: dict[Role, str] = {
     "service": "service: scores transactions",
@@ -63,7 +65,6 @@ def keys_table(ws: Workspace, known: Sequence[KeyInfo]) -> None:
     if not known:
         st.caption("There are none.")
         return
-    event = "access_revoke"
     st.dataframe(
         {
             "Used by": [info.name for info in known],
@@ -80,10 +81,10 @@ def keys_table(ws: Workspace, known: Sequence[KeyInfo]) -> None:
         column_config={
             "Last used": st.column_config.TextColumn(help="Within about a minute."),
             "Begins with": st.column_config.TextColumn(help="The part of the key that is no secret."),
-            "End it": st.column_config.ButtonColumn(width=95, key=event),
+            "End it": st.column_config.ButtonColumn(width=95, key=_REVOKE),
         },
     )
-    clicked = st.session_state.get(event)
+    clicked = _clicked()
     if clicked is not None and clicked.row < len(known) and known[clicked.row].revoked_at is None:
         _revoke_dialog(ws, known[clicked.row], last=sum(info.revoked_at is None for info in known) == 1)
 
@@ -149,6 +150,11 @@ def _revoke_dialog(ws: Workspace, info: KeyInfo, *, last: bool) -> None:
         st.rerun()
 
 
+def _clicked() -> Any:
+    """Return the click on a button of the table, if there was one."""
+    return st.session_state.get(_REVOKE)
+
+
 def _make(ws: Workspace) -> None:
     state = st.session_state
     try:
@@ -166,4 +172,4 @@ def _state(info: KeyInfo) -> str:
         return "in force"
     if info.ended is not None:
         return f"expired {moment(info.expires_at)}"
-    return f"in force, {plural((info.expires_at - datetime.now(UTC)).days, 'day')} left"
+    return f"in force, {plural(ceil((info.expires_at - datetime.now(UTC)) / timedelta(days=1)), 'day')} left"
