@@ -224,8 +224,10 @@ def test_sample_refuses_a_number_of_rows_that_makes_no_week(capsys: pytest.Captu
     assert "error: rows must be between 100 and 10,000,000, not 5." in capsys.readouterr().err
 
 
-def test_serve_takes_host_and_ports_from_its_options(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_takes_host_and_ports_from_its_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[Settings] = []
+    monkeypatch.setenv("DETECTOR_TRUSTED_NETWORK", "true")
+    monkeypatch.setenv("DETECTOR_HOME", str(tmp_path))
     monkeypatch.setattr(serving, "serve", lambda settings, say: served.append(settings))
     assert main(["serve", "--host", "0.0.0.0", "--dashboard-port", "8511", "--api-port", "8011"]) == 0
     assert main(["serve"]) == 0

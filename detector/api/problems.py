@@ -20,6 +20,7 @@ from detector.errors import (
     Cancelled,
     ConflictError,
     DetectorError,
+    ForbiddenError,
     InputError,
     NotFoundError,
     NotTrainedError,
@@ -37,6 +38,7 @@ _STATUS: Mapping[type[DetectorError], HTTPStatus] = {
     InputError: HTTPStatus.UNPROCESSABLE_CONTENT if hasattr(HTTPStatus, "UNPROCESSABLE_CONTENT") else HTTPStatus(422),
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
+    ForbiddenError: HTTPStatus.FORBIDDEN,
     Cancelled: HTTPStatus.CONFLICT,
     DetectorError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -20,6 +20,7 @@ ADVICE = {
     "bad_model_file": "Put the original model file back, or train a new version.",
     "not_found": "It may have been removed. Go back to the list and choose another one.",
     "conflict": "Somebody else was faster. Reload the page and look again before you decide.",
+    "forbidden": "Ask a lead to do it, or to give you the role.",
     "cancelled": "Nothing was changed. Start it again whenever you like.",
     "interrupted": "The program was stopped while it worked. Nothing was changed; start it again.",
 }

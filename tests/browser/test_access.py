@@ -116,7 +116,7 @@ def test_who_signs_out_is_out(page, signing_in):
 
 def api_page(dashboard: Dashboard) -> Dashboard:
     """Open the page of the API, which may still be starting."""
-    dashboard.go("API")
+    dashboard.strip_says("live").go("API")
     main = dashboard.page.get_by_test_id("stMain")
     for _ in range(20):
         expect(main.get_by_text("Live", exact=True).or_(main.get_by_text("Not answering", exact=True))).to_be_visible()
