@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import structlog
@@ -24,24 +23,36 @@ def pytest_report_header() -> str | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each database that it is meant for."""
-    item = metafunc.definition
     if "database_kind" in metafunc.fixturenames:
-        both = item.nodeid.startswith(BOTH) and not item.get_closest_marker("sqlite_only")
-        kinds = kinds_of(metafunc.config.getoption("--database"), both)
+        kinds = kinds_of(metafunc.config.getoption("--database"), _meant_for(metafunc.definition, metafunc.config))
         if kinds != ("sqlite",):
             metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
 
 
+def _meant_for(item: pytest.Item, config: pytest.Config) -> tuple[Kind, ...]:
+    if item.get_closest_marker("postgres_only"):
+        return ("postgres",)
+    if item.get_closest_marker("sqlite_only"):
+        return ("sqlite",)
+    return ("sqlite", "postgres") if config.getoption("--database") or item.nodeid.startswith(BOTH) else ("sqlite",)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out, under PostgreSQL, what is about the SQLite file itself."""
+    """Leave out what is about the other database; the number is told at the end of the run."""
     for item in items:
-        marker = item.get_closest_marker("sqlite_only")
+        marker = item.get_closest_marker("sqlite_only") or item.get_closest_marker("postgres_only")
         if marker is not None and not marker.kwargs.get("reason"):
-            raise pytest.UsageError(f"{item.nodeid}: sqlite_only needs a reason.")
-    if config.getoption("--database") == "postgres":
-        about_file = [item for item in items if item.get_closest_marker("sqlite_only")]
-        config.hook.pytest_deselected(items=about_file)
-        items[:] = [item for item in items if item not in about_file]
+            raise pytest.UsageError(f"{item.nodeid}: {marker.name} needs a reason.")
+    chosen = config.getoption("--database")
+    left_out = [
+        item
+        for item in items
+        if (chosen == "postgres" and item.get_closest_marker("sqlite_only"))
+        or (item.get_closest_marker("postgres_only") and not kinds_of(chosen, ("postgres",)))
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(autouse=True)

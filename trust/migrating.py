@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -15,6 +16,7 @@ from detector.store import tables
 MIGRATIONS = Path(tables.__file__).with_name("migrations")
 
 
+@cache
 def revisions() -> tuple[str, ...]:
     """Return all revisions, the first first."""
     found = ScriptDirectory(str(MIGRATIONS)).walk_revisions()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ PATIENCE = 60
 _LEASH = 'exec 3<&0; "$@" 3<&- & server=$!; { read -r _ <&3; kill -INT $server; } 2>/dev/null & wait $server; kill $!'
 
 
-class PostgresMissing(RuntimeError):
+class PostgresMissingError(RuntimeError):
     """The server's programs are not installed."""
 
 
@@ -62,14 +62,14 @@ class PostgresServer:
 
     Raises
     ------
-    PostgresMissing
+    PostgresMissingError
         When the server's programs are not installed.
     """
 
     def __init__(self, *settings: str) -> None:
         found = programs()
         if found is None:
-            raise PostgresMissing(
+            raise PostgresMissingError(
                 "PostgreSQL's server programs (initdb, postgres) were not found. Install Debian's package postgresql, "
                 "or put the folder that pg_config --bindir names on the PATH."
             )
@@ -174,12 +174,17 @@ def _group(account: str) -> int:
     return pwd.getpwnam(account).pw_gid
 
 
-@contextmanager
-def running_server(*settings: str) -> Iterator[PostgresServer]:
-    """Give a running server, and throw it away at the end."""
-    server = PostgresServer(*settings)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
+@lru_cache(maxsize=1)
+def shared_server() -> PostgresServer:
+    """Return a running server that this process uses for everything, started when it is first asked for."""
+    server = PostgresServer()
+    atexit.register(server.remove)
+    server.start()
+    return server
+
+
+def stop_shared_server() -> None:
+    """Stop the shared server, if it was ever asked for."""
+    if shared_server.cache_info().currsize:
+        shared_server().remove()
+        shared_server.cache_clear()

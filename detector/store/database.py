@@ -20,8 +20,8 @@ from sqlalchemy.sql import column, table
 
 from detector.errors import DetectorError
 from detector.store import postgres
-from detector.store.locks import file_lock
 from detector.store.limits import Limits
+from detector.store.locks import file_lock
 from detector.store.tables import REVISION
 
 #: How long a write waits for the others, in milliseconds.
@@ -37,6 +37,13 @@ class DatabaseError(DetectorError):
 class Database:
     """An open database at an SQLAlchemy address. Safe to share between threads, not across a fork.
 
+    Attributes
+    ----------
+    file : Path or None
+        The file of an SQLite database.
+    place : str
+        What tells this database from others, whoever opens it.
+
     Raises
     ------
     DatabaseError
@@ -45,22 +52,23 @@ class Database:
 
     def __init__(self, address: str, limits: Limits | None = None) -> None:
         url = _understood(address)
-        self._file: Path | None = None
+        self.file: Path | None = None
         if url.get_backend_name() == "sqlite":
             if not url.database or url.database == ":memory:":
                 raise DatabaseError("The database has to be a file, since several threads and processes share it.")
-            self._file = Path(url.database)
+            self.file = Path(url.database)
             # Uploaded transactions lie beside the database: for the owner's eyes only.
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             arguments = {"connect_args": {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False}}
             snapshot: dict[str, Any] = {}
         else:
             arguments = postgres.engine_arguments(url, limits or Limits())
             snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self.engine: Engine = create_engine(url, json_serializer=to_json, json_deserializer=_from_json, **arguments)
-        if self._file is not None:
+        if self.file is not None:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        self.place = str(self.file.resolve()) if self.file else postgres.place_of(url)
         self._reading = self.engine.execution_options(**snapshot)
         self._writing = self.engine.execution_options(detector_write=True)
 
@@ -77,7 +85,7 @@ class Database:
         ``patient``: on PostgreSQL, wait and work without a limit of time.
         """
         with self._writing.begin() as connection:
-            if self._file is None:
+            if self.file is None:
                 postgres.wait_for_writers(connection, patient=patient)
             yield connection
 
@@ -100,10 +108,10 @@ class Database:
     def opening(self) -> Iterator[None]:
         """Say in a sentence why the database cannot be used; on SQLite, be the only one that opens it."""
         try:
-            if self._file is None:
+            if self.file is None:
                 yield
                 return
-            with file_lock(self._file.with_name(self._file.name + ".lock")):
+            with file_lock(self.file.with_name(self.file.name + ".lock")):
                 with self.engine.connect() as connection:
                     # Kept in the file from then on; must not race with another process, hence under the lock.
                     connection.connection.cursor().execute("PRAGMA journal_mode=WAL")
@@ -115,7 +123,7 @@ class Database:
         """Bring the schema to this release in the caller's transaction; raises ``DatabaseError``."""
         if self.revision(connection) == REVISION:
             return
-        if self._file is None and postgres.encoding(connection) != "UTF8":
+        if self.file is None and postgres.encoding(connection) != "UTF8":
             raise DatabaseError("The database does not keep its texts in UTF8. Make one that does: createdb -E UTF8.")
         from alembic import command
         from alembic.config import Config
@@ -161,7 +169,7 @@ def _understood(address: str) -> URL:
 
 def _why(error: SQLAlchemyError) -> str:
     told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
-    return f"The database cannot be used: {told}. Check DATABASE_URL, and the rights of the account that it names."
+    return f"The database cannot be used: {told}. Check its address, and the rights of the account that it names."
 
 
 def to_json(value: Any) -> str:

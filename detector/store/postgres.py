@@ -21,6 +21,13 @@ def address_of(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
+def place_of(url: URL) -> str:
+    """Return host, port and name of the database that an address leads to."""
+    host = ",".join(_texts(url, "host")) or url.host or ""
+    port = ",".join(_texts(url, "port")) or url.port or 5432
+    return f"{host}:{port}/{url.database or url.username}"
+
+
 def engine_arguments(url: URL, limits: Limits) -> dict[str, Any]:
     """Return what ``create_engine`` is to be told; what the address itself says goes before."""
     kept = min(5, limits.connections)
