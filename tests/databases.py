@@ -15,8 +15,8 @@ from typing import Literal
 import pytest
 
 from detector.store.database import Database
-from trust.postgres import programs as find_programs
-from trust.postgres import shared_server, stop_shared_server
+from trust.database_server import programs as find_programs
+from trust.database_server import shared_server, stop_shared_server
 
 Kind = Literal["sqlite", "postgres"]
 

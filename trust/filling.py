@@ -1,4 +1,4 @@
-"""Rows for every table of a schema, made up from nothing but its columns: whatever a migration adds is filled as well."""
+"""Rows for every table of a schema, made up from its columns alone: what a migration adds is filled as well."""
 
 from __future__ import annotations
 

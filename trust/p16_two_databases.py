@@ -19,9 +19,9 @@ from detector.errors import DetectorError
 from detector.store import moving, numbering, tables
 from detector.store.database import Database
 from detector.store.digests import Digest, digest_of
+from trust.database_server import shared_server
 from trust.filling import fill
 from trust.migrating import migrate_to, revisions
-from trust.postgres import shared_server
 from trust.promise import Outcome, Promise, Size
 
 #: The tables that hold a row or more a case.

@@ -15,10 +15,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, select
-from sqlalchemy.exc import OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.sql import column, table
 
-from detector.errors import DetectorError
+from detector.errors import DetectorError, InputError
 from detector.store import postgres
 from detector.store.limits import Limits
 from detector.store.locks import file_lock
@@ -68,14 +68,21 @@ class Database:
         if self.file is not None:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        event.listen(self.engine, "before_cursor_execute", _require_keepable)
         self.place = str(self.file.resolve()) if self.file else postgres.place_of(url)
         self._reading = self.engine.execution_options(**snapshot)
         self._writing = self.engine.execution_options(detector_write=True)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection whose statements all see the same state."""
-        with self._reading.begin() as connection:
+        """Give a connection whose statements all see the same state.
+
+        Raises
+        ------
+        InputError
+            When a text or a number is one that no database keeps (so does ``write``).
+        """
+        with _in_range(), self._reading.begin() as connection:
             yield connection
 
     @contextmanager
@@ -84,7 +91,7 @@ class Database:
 
         ``patient``: on PostgreSQL, wait and work without a limit of time.
         """
-        with self._writing.begin() as connection:
+        with _in_range(), self._writing.begin() as connection:
             if self.file is None:
                 postgres.wait_for_writers(connection, patient=patient)
             yield connection
@@ -167,6 +174,31 @@ def _understood(address: str) -> URL:
     )
 
 
+@contextmanager
+def _in_range() -> Iterator[None]:
+    """PostgreSQL keeps to the lengths and ranges of its columns; that is no fault of the server's."""
+    try:
+        yield
+    except DataError as error:
+        told = str(error.orig).partition("\n")[0]
+        raise InputError(f"A value does not fit into the database: {told}. Nothing was changed.") from error
+
+
+def _require_keepable(
+    _connection: Connection, _cursor: Any, _statement: str, parameters: Any, _context: Any, many: bool
+) -> None:
+    """Refuse on both engines what one of them cannot keep."""
+    for row in parameters if many else (parameters,):
+        for value in row.values() if isinstance(row, dict) else row:
+            if isinstance(value, str):
+                if "\0" in value:
+                    raise InputError("A text holds a zero character, which cannot be kept. Nothing was changed.")
+                if not value.isascii() and any("\ud800" <= sign <= "\udfff" for sign in value):
+                    raise InputError("A text holds half a character, which cannot be kept. Nothing was changed.")
+            elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise InputError("A whole number has more than 64 bits. Nothing was changed.")
+
+
 def _why(error: SQLAlchemyError) -> str:
     told = str(getattr(error, "orig", error)).strip().partition("\n")[0]
     return f"The database cannot be used: {told}. Check its address, and the rights of the account that it names."
@@ -188,9 +220,17 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
     cursor.execute("PRAGMA foreign_keys=ON")
+    # As everywhere else.
+    cursor.execute("PRAGMA case_sensitive_like=ON")
+    connection.create_function("lower", 1, _lower, deterministic=True)
     # WAL with synchronous=NORMAL may lose acknowledged commits on a power cut.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.close()
+
+
+def _lower(value: Any) -> Any:
+    # SQLite's own knows no letter beyond ASCII.
+    return value.lower() if isinstance(value, str) else value
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -97,9 +97,7 @@ def _add(into: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> Non
     try:
         with (
             driver.cursor() as cursor,
-            cursor.copy(
-                f"COPY {preparer.format_table(table)} ({columns}) FROM STDIN"  # type: ignore[arg-type]
-            ) as copy,
+            cursor.copy(f"COPY {preparer.format_table(table)} ({columns}) FROM STDIN") as copy,
         ):
             for row in rows:
                 copy.write_row([_text(*cell) for cell in zip(row, documents, strict=True)])

@@ -10,16 +10,17 @@ def last(connection: Connection, table: Table) -> int | None:
     column = _numbered(table)
     if column is None:
         return None
+    largest = int(connection.scalar(select(func.max(column))) or 0)
     if connection.dialect.name == "postgresql":
         name = _sequence(connection, table, column)
         if name is None:
-            return None
+            return largest
         found = connection.execute(text(f"SELECT last_value, is_called FROM {name}")).one()  # noqa: S608
-        return int(found.last_value) if found.is_called else 0
+        return max(largest, int(found.last_value)) if found.is_called else largest
     if table.dialect_options["sqlite"]["autoincrement"]:
         query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
-        return int(connection.scalar(query, {"name": table.name}) or 0)
-    return int(connection.scalar(select(func.max(column))) or 0)
+        return max(largest, int(connection.scalar(query, {"name": table.name}) or 0))
+    return largest
 
 
 def set_last(connection: Connection, table: Table, number: int | None) -> None:

@@ -51,7 +51,7 @@ def engine_arguments(url: URL, limits: Limits) -> dict[str, Any]:
 
 
 def wait_for_writers(connection: Connection, *, patient: bool = False) -> None:
-    """Wait until nobody else writes, for as long as it takes when ``patient``; until the transaction ends nobody will."""
+    """Wait until nobody else writes, without limit when ``patient``; nobody will until the transaction ends."""
     if patient:
         lift_timeouts(connection)
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS})

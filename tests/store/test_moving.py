@@ -175,7 +175,7 @@ def test_a_source_that_goes_on_changing_is_noticed_and_nothing_kept(source: Data
             with source.write() as connection:
                 audit.record(connection, actor="eve", action="decided", subject="case 1-1")
 
-    with pytest.raises(DatabaseError, match="table audit was changed while it was copied.* Stop the dashboard"):
+    with pytest.raises(DatabaseError, match=r"table audit was changed while it was copied.* Stop the dashboard"):
         moving.move(source, target, write_meanwhile)
     assert is_as_before(target)
 

@@ -81,8 +81,10 @@ class PostgresServer:
         if self._account is not None:
             shutil.chown(self.folder, self._account)
         self._process: subprocess.Popen[bytes] | None = None
+        # A language's order of texts, unlike SQLite's: nothing may depend on it.
         self._run("initdb", "--pgdata", str(self.folder / "data"), "--username", OWNER, "--auth", "trust",
-                  "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions")  # fmt: skip
+                  "--encoding", "UTF8", "--locale", "C.UTF-8", "--locale-provider", "icu", "--icu-locale", "en-US",
+                  "--no-sync", "--no-instructions")  # fmt: skip
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -104,7 +106,7 @@ class PostgresServer:
         until = time.monotonic() + PATIENCE
         while True:
             try:
-                self._execute(sql.SQL("SELECT 1"))
+                self.execute("SELECT 1")
             except psycopg.OperationalError as error:
                 if time.monotonic() > until or self._process.poll() is not None:
                     raise RuntimeError(f"The server did not start: {(self.folder / 'log').read_text()}") from error
@@ -136,14 +138,15 @@ class PostgresServer:
     def create(self, name: str, template: str | None = None) -> str:
         """Make a database, empty or as a copy of another that nobody is connected to; return its address."""
         origin = sql.SQL("") if template is None else sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
-        self._execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + origin)
+        self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + origin)
         return self.address(name)
 
     def drop(self, name: str) -> None:
         """Throw a database away, also from under those who are connected to it."""
-        self._execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
-    def _execute(self, statement: sql.Composable) -> None:
+    def execute(self, statement: str | sql.Composable) -> None:
+        """Run a statement as the owner, outside any transaction."""
         with psycopg.connect(host=str(self.folder), user=OWNER, dbname="postgres", autocommit=True) as connection:
             connection.execute(statement)
 
