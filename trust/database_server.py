@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 #: The server's only account, which may do everything.
-OWNER = "detector"
+OWNER = "admin"
 #: Where Debian, Red Hat, Homebrew and others put the server's programs, newest release first.
 _FOLDERS = (
     "/usr/lib/postgresql/*/bin",

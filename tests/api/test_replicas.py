@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ def test_a_champion_that_one_replica_makes_answers_from_the_other(replicas: tupl
     first, second = replicas
     row = transactions(1, seed=5)[0]
     for version, (maker, follower) in enumerate(((first, second), (second, first)), start=1):
-        ask(maker, "/train", {"data": transactions(80, seed=version)})
+        ask(maker, "/train", {"transactions": transactions(80, seed=version)})
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -62,4 +63,5 @@ def test_a_champion_that_one_replica_makes_answers_from_the_other(replicas: tupl
             if answer.get("model_version") == version:
                 break
             assert time.monotonic() < until
-        assert ask(maker, "/predict", {"data": row}) == answer
+        # Bit for bit, but for the moment.
+        assert ask(maker, "/predict", {"data": row}) | {"timestamp": answer["timestamp"]} == answer

@@ -42,7 +42,7 @@ def test_every_usual_form_of_address_leads_to_the_driver_that_is_installed(addre
 
 
 def test_an_address_is_told_without_its_password(address: str) -> None:
-    database = Database(address.replace("detector@", "detector:secret@"))
+    database = Database(address.replace("admin@", "admin:secret@"))
     assert "secret" not in database.place
     database.close()
 
@@ -150,7 +150,7 @@ def test_an_account_without_the_right_to_make_tables_is_told_so(empty_address: s
     owner = Database(empty_address)
     with owner.write() as connection:
         connection.execute(text("DO $$ BEGIN CREATE ROLE guest LOGIN; EXCEPTION WHEN duplicate_object THEN END $$"))
-    guest = Database(empty_address.replace("detector@", "guest@"))
+    guest = Database(empty_address.replace("admin@", "guest@"))
     with pytest.raises(DatabaseError, match=r"permission denied for schema public.* the rights of the account"):
         guest.migrate()
     for database in (owner, guest):
