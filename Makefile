@@ -10,16 +10,19 @@ FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 p
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types contracts browser trust bench sample clean
+.PHONY: help run test test-postgres lint types contracts browser trust bench sample clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: $(VENV)/.run ## install what is needed, then serve the dashboard (8501) and the API (8000)
 	@exec $(BIN)/python -m detector serve $(ARGS)
 
 test: $(VENV)/.test ## install what the tests need, then run all of them but the browser's
 	$(BIN)/python -m pytest -m "not browser" $(ARGS)
+
+test-postgres: $(VENV)/.test ## run the same tests on PostgreSQL, whose server programs have to be installed
+	$(BIN)/python -m pytest -m "not browser" --database postgres $(ARGS)
 
 lint: $(VENV)/.test ## check style and form
 	$(BIN)/ruff check .

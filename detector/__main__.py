@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from detector.commands import keys
+from detector.commands import database, keys
 from detector.commands.opening import ACTOR, UsageError, open_workspace, read_settings
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     sample.add_argument("--rows", type=int, default=SAMPLE_ROWS, metavar="N", help="rows a week (default %(default)s)")
     sample.add_argument("--seed", type=int, default=SAMPLE_SEED, help="another world (default %(default)s)")
+    database.add_to(commands)
     return parser
 
 

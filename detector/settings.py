@@ -23,6 +23,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 #: What a person may be in the dashboard; ``none`` keeps people out whom the provider knows.
 PersonRole = Literal["viewer", "analyst", "lead", "none"]
 
+from detector.store.limits import Limits
+
 
 class Settings(BaseSettings):
     """What a process of this package needs to know about its surroundings.
@@ -50,6 +52,16 @@ class Settings(BaseSettings):
         default=None,
         validation_alias=AliasChoices("DATABASE_URL", "DETECTOR_DATABASE_URL"),
         description="SQLAlchemy address; SQLite in the workspace when unset.",
+    )
+    database_connections: int = Field(
+        default=15, ge=1, le=1000, description="Most connections of a process to a PostgreSQL server."
+    )
+    database_connect_seconds: int = Field(default=10, ge=1, description="Time for reaching a PostgreSQL server.")
+    database_statement_seconds: int = Field(
+        default=60, ge=0, description="Time for one statement on PostgreSQL; 0 sets no limit."
+    )
+    database_lock_seconds: int = Field(
+        default=30, ge=0, description="Time for waiting until others have written, on PostgreSQL; 0 sets no limit."
     )
     api_host: str = Field(default="127.0.0.1", description="Address on which the API listens.")
     api_port: int = Field(default=8000, ge=1, le=65535, description="Port of the API.")
@@ -130,6 +142,16 @@ class Settings(BaseSettings):
     def database_address(self) -> str:
         """SQLAlchemy address of the database."""
         return self.database_url or f"sqlite:///{self.data_folder / 'detector.db'}"
+
+    @property
+    def database_limits(self) -> Limits:
+        """What this process takes of a PostgreSQL server."""
+        return Limits(
+            connections=self.database_connections,
+            connect_seconds=self.database_connect_seconds,
+            statement_seconds=self.database_statement_seconds,
+            lock_seconds=self.database_lock_seconds,
+        )
 
     @property
     def api_url(self) -> str:

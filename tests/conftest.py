@@ -1,11 +1,60 @@
 """What every test needs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from functools import partialmethod
 
 import pytest
 import structlog
 from starlette.testclient import TestClient
+
+from tests.databases import Kind, databases, kinds_of, told
+
+#: Whatever opens a database in one of these folders does so on PostgreSQL as well, in every run.
+BOTH = ("tests/store", "tests/service/review", "tests/service/versions/test_previewing.py")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--database", choices=("sqlite", "postgres"), help="run all tests on this database")
+
+
+def pytest_report_header() -> str | None:
+    return told()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each database that it is meant for."""
+    if "database_kind" in metafunc.fixturenames:
+        kinds = kinds_of(metafunc.config.getoption("--database"), _meant_for(metafunc.definition, metafunc.config))
+        if kinds != ("sqlite",):
+            metafunc.parametrize("database_kind", kinds, indirect=True, scope="session")
+
+
+def _meant_for(item: pytest.Item, config: pytest.Config) -> tuple[Kind, ...]:
+    if item.get_closest_marker("postgres_only"):
+        return ("postgres",)
+    if item.get_closest_marker("sqlite_only"):
+        return ("sqlite",)
+    return ("sqlite", "postgres") if config.getoption("--database") or item.nodeid.startswith(BOTH) else ("sqlite",)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about the other database; the number is told at the end of the run."""
+    for item in items:
+        marker = item.get_closest_marker("sqlite_only") or item.get_closest_marker("postgres_only")
+        if marker is not None and not marker.kwargs.get("reason"):
+            raise pytest.UsageError(f"{item.nodeid}: {marker.name} needs a reason.")
+    chosen = config.getoption("--database")
+    left_out = [
+        item
+        for item in items
+        if (chosen == "postgres" and item.get_closest_marker("sqlite_only"))
+        or (item.get_closest_marker("postgres_only") and not kinds_of(chosen, ("postgres",)))
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(autouse=True)
@@ -23,3 +72,16 @@ def calls_from_this_machine() -> Iterator[None]:
     patch.setattr(TestClient, "__init__", local)
     yield
     patch.undo()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_server() -> Iterator[None]:
+    yield
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def database_kind(request: pytest.FixtureRequest) -> Kind:
+    """``sqlite`` or ``postgres``: where this test keeps its tables."""
+    databases.kind = getattr(request, "param", "sqlite")
+    return databases.kind

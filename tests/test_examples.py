@@ -13,14 +13,15 @@ import uvicorn
 from detector.api import create_app
 from detector.service.workspace import Workspace
 from detector.settings import Settings
+from tests.databases import Kind, databases
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
+def address(tmp_path: Path, database_kind: Kind) -> Iterator[str]:
     """Serve the API over an empty workspace."""
-    workspace = Workspace.open(Settings(home=tmp_path))
+    workspace = Workspace.open(Settings(home=tmp_path, database_url=databases.address(tmp_path)))
     place = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(create_app(workspace), log_config=None))
     thread = Thread(target=server.run, args=([place],))
@@ -30,6 +31,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     thread.join()
     place.close()
     workspace.close()
+    databases.forget(tmp_path)
 
 
 def test_the_python_walkthrough_runs(capsys: pytest.CaptureFixture[str]) -> None:

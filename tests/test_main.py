@@ -4,6 +4,7 @@ import re
 import runpy
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -12,17 +13,19 @@ import pytest
 from detector import serving
 from detector.__main__ import main
 from detector.settings import Settings
+from tests.databases import Kind, databases
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_kind: Kind) -> Iterator[Path]:
     """Give each test a workspace of its own."""
-    for name in ("MODEL_PATH", "DATABASE_URL"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("MODEL_PATH", raising=False)
     monkeypatch.setenv("DETECTOR_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+    monkeypatch.setenv("DATABASE_URL", databases.address(tmp_path / "home"))
+    yield tmp_path / "home"
+    databases.forget(tmp_path)
 
 
 @pytest.fixture

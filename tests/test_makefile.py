@@ -16,13 +16,24 @@ def test_make_alone_lists_every_target_with_its_purpose() -> None:
     listed = make()
     assert listed.returncode == 0
     names = set(re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE).group(1).split())
-    lines = dict(re.findall(r"^  make (\w+) +(\S.*)$", listed.stdout, re.MULTILINE))
+    lines = dict(re.findall(r"^  make ([\w-]+) +(\S.*)$", listed.stdout, re.MULTILINE))
     assert set(lines) == names
-    assert names >= {"run", "test", "lint", "types", "contracts", "browser", "bench", "sample", "clean"}
+    assert names >= {
+        "run",
+        "test",
+        "test-postgres",
+        "lint",
+        "types",
+        "contracts",
+        "browser",
+        "bench",
+        "sample",
+        "clean",
+    }
 
 
 def test_no_target_runs_without_an_environment_that_it_makes_itself() -> None:
-    for name in ("run", "test", "lint", "types", "contracts", "browser", "bench", "sample"):
+    for name in ("run", "test", "test-postgres", "lint", "types", "contracts", "browser", "bench", "sample"):
         assert re.search(rf"^{name}: \$\(VENV\)/\.(run|test|bench) ##", MAKEFILE, re.MULTILINE), name
 
 

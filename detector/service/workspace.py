@@ -94,7 +94,7 @@ class Workspace:
             When the database cannot be used.
         """
         settings = settings or Settings()
-        database = Database(settings.database_address)
+        database = Database(settings.database_address, settings.database_limits)
         database.migrate()
         workspace = cls(settings, database)
         mark_interrupted(database, datetime.now(UTC))

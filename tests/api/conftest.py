@@ -6,14 +6,15 @@ from detector.service.versions.training import train_rows
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from tests.api.samples import transactions
+from tests.databases import databases
 
 
 def settings_in(folder, **fields):
-    return Settings(home=folder, model_path=None, database_url=None, **fields)
+    return Settings(home=folder, model_path=None, database_url=databases.address(folder), **fields)
 
 
 @pytest.fixture
-def open_workspace(tmp_path):
+def open_workspace(tmp_path, database_kind):
     """Open workspaces over one folder, and close them at the end."""
     opened = []
 
@@ -24,6 +25,7 @@ def open_workspace(tmp_path):
     yield open_one
     for workspace in opened:
         workspace.close()
+    databases.forget(tmp_path)
 
 
 @pytest.fixture
@@ -34,12 +36,14 @@ def empty_client(open_workspace):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, database_kind):
     """A workspace with a model, for tests that change nothing in it."""
-    workspace = Workspace.open(settings_in(tmp_path_factory.mktemp("home"), max_request_rows=200))
+    home = tmp_path_factory.mktemp("home")
+    workspace = Workspace.open(settings_in(home, max_request_rows=200))
     train_rows(workspace, transactions(400), actor="test")
     yield workspace
     workspace.close()
+    databases.forget(home)
 
 
 @pytest.fixture(scope="module")

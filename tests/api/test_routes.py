@@ -7,6 +7,7 @@ from detector.api import create_app
 from detector.api import documents as docs
 from detector.service.versions.training import train_rows
 from tests.api.samples import ODD, transactions
+from tests.databases import databases
 
 ROW = transactions(1, seed=5)[0]
 
@@ -223,6 +224,7 @@ def test_the_latest_requests_are_listed_without_their_content(client):
 def test_the_environment_names_the_workspace_and_it_is_closed_at_the_end(tmp_path, monkeypatch, open_workspace):
     train_rows(open_workspace(), transactions(80), actor="test")
     monkeypatch.setenv("DETECTOR_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", databases.address(tmp_path))
     with TestClient(create_app()) as client:
         assert client.post("/predict", json={"data": ROW}).status_code == 200
 

@@ -14,6 +14,7 @@ from detector.service.scoring import score_file
 from detector.service.versions.training import train_file
 from detector.service.workspace import Workspace
 from detector.synthetic import sample_files
+from tests.databases import databases
 
 APP = Path(__file__).parents[2] / "app.py"
 
@@ -25,12 +26,13 @@ def files() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def app(tmp_path, monkeypatch) -> Iterator[AppTest]:
+def app(tmp_path, monkeypatch, database_kind) -> Iterator[AppTest]:
     """The application, not run yet, over an empty workspace; no API answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         nobody = probe.getsockname()[1]
     monkeypatch.setenv("DETECTOR_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", databases.address(tmp_path))
     monkeypatch.setenv("DETECTOR_API_ADDRESS", f"http://127.0.0.1:{nobody}")
     monkeypatch.chdir(APP.parent)
     # The driver has no browser's address, and is no person who signed in.
@@ -38,6 +40,7 @@ def app(tmp_path, monkeypatch) -> Iterator[AppTest]:
     st.cache_resource.clear()
     yield AppTest.from_file(str(APP), default_timeout=60)
     st.cache_resource.clear()
+    databases.forget(tmp_path)
 
 
 @pytest.fixture

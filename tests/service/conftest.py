@@ -14,6 +14,7 @@ from detector.service.versions import training
 from detector.service.versions.training import TrainParameters, TrainResult
 from detector.service.workspace import Workspace
 from detector.settings import Settings
+from tests.databases import Kind, databases
 
 PARAMETERS = TrainParameters(n_estimators=20, contamination=0.1)
 
@@ -48,18 +49,20 @@ def csv(frame: pd.DataFrame) -> bytes:
 
 
 @pytest.fixture
-def open_workspace(tmp_path: Path) -> Iterator[Callable[..., Workspace]]:
+def open_workspace(tmp_path: Path, database_kind: Kind) -> Iterator[Callable[..., Workspace]]:
     opened: list[Workspace] = []
 
     def open_one(**given: object) -> Workspace:
         # Nobody listens on port 9, so the API is down and says so at once.
-        workspace = Workspace.open(Settings(**({"home": tmp_path, "api_port": 9} | given)))
+        settings = {"home": tmp_path, "api_port": 9} | given
+        workspace = Workspace.open(Settings(**({"database_url": databases.address(settings["home"])} | settings)))
         opened.append(workspace)
         return workspace
 
     yield open_one
     for workspace in opened:
         workspace.close()
+    databases.forget(tmp_path)
 
 
 @pytest.fixture

@@ -9,11 +9,26 @@ import pytest
 
 from detector.store.database import Database
 from detector.store.registry import Registry
+from tests.databases import Kind, databases
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path / 'data' / 'detector.db'}")
+def address(tmp_path: Path, database_kind: Kind) -> Iterator[str]:
+    """Where a migrated database is, or on SQLite will be."""
+    yield databases.address(tmp_path)
+    databases.forget(tmp_path)
+
+
+@pytest.fixture
+def empty_address(tmp_path: Path, database_kind: Kind) -> Iterator[str]:
+    """Where a database is in which nothing was made yet."""
+    yield databases.empty(tmp_path)
+    databases.forget(tmp_path)
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[Database]:
+    database = Database(address)
     database.migrate()
     yield database
     database.close()

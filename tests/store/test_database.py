@@ -10,22 +10,23 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from detector.store import tables
 from detector.store.database import Database, DatabaseError
+from trust.migrating import migrate_to
 
 MIGRATIONS = Path(tables.__file__).with_name("migrations")
 
 
-def address(folder: Path) -> str:
-    return f"sqlite:///{folder / 'detector.db'}"
+#: Why a test is not run on PostgreSQL.
+ABOUT_THE_FILE = "looks into the SQLite file, or at SQLite's own settings"
 
 
-def open_and_migrate(folder: Path, errors: multiprocessing.SimpleQueue[str]) -> None:
+def open_and_migrate(address: str, errors: multiprocessing.SimpleQueue[str]) -> None:
     try:
-        database = Database(address(folder))
+        database = Database(address)
         database.migrate()
         with database.read() as connection:
             connection.execute(select(tables.versions)).all()
@@ -34,15 +35,27 @@ def open_and_migrate(folder: Path, errors: multiprocessing.SimpleQueue[str]) -> 
         errors.put(repr(error))
 
 
-def test_several_processes_open_a_new_workspace_at_once(tmp_path: Path, processes: ForkServerContext) -> None:
+@pytest.mark.parametrize("revision", [None, "0001"], ids=["new", "old"])
+def test_several_processes_open_a_workspace_at_once(
+    empty_address: str, processes: ForkServerContext, revision: str | None
+) -> None:
+    if revision is not None:
+        old = Database(empty_address)
+        with old.opening(), old.write() as connection:
+            migrate_to(connection, revision)
+        old.close()
     errors = processes.SimpleQueue()
-    openers = [processes.Process(target=open_and_migrate, args=(tmp_path, errors)) for _ in range(4)]
+    openers = [processes.Process(target=open_and_migrate, args=(empty_address, errors)) for _ in range(4)]
     for opener in openers:
         opener.start()
     for opener in openers:
         opener.join()
     assert errors.empty(), errors.get()
     assert [opener.exitcode for opener in openers] == [0] * 4
+    database = Database(empty_address)
+    with database.read() as connection:
+        assert database.revision(connection) == tables.REVISION
+    database.close()
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(database: Database) -> None:
@@ -55,34 +68,38 @@ def test_the_revision_in_the_code_is_the_newest_migration() -> None:
 
 
 def test_migrations_lead_down_again(database: Database) -> None:
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
     with database.write() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        migrate_to(connection, "base")
     with database.read() as connection:
-        names = connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'table'")).all()
-    assert set(names) <= {"alembic_version", "sqlite_sequence"}
+        assert inspect(connection).get_table_names() == ["alembic_version"]
 
 
-def test_a_database_of_a_newer_release_is_refused(database: Database, tmp_path: Path) -> None:
+def test_a_database_of_a_newer_release_is_refused(database: Database, address: str) -> None:
     with database.write() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    newer = Database(str(database.engine.url))
+    newer = Database(address)
     with pytest.raises(DatabaseError, match="made by a newer release"):
         newer.migrate()
     newer.close()
 
 
-@pytest.mark.parametrize("wrong", ["no address", "sqlite://", "sqlite:///:memory:"])
-def test_an_address_that_cannot_be_used_says_so(wrong: str) -> None:
-    with pytest.raises(DatabaseError):
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ("no address", "not an address"),
+        ("sqlite://", "has to be a file"),
+        ("sqlite:///:memory:", "has to be a file"),
+        ("postgresql://host:port/name", "not an address"),
+        ("mysql://host/name", "begins with mysql://, which is not supported"),
+        ("postgresql+psycopg2://host/name", r"postgresql\+psycopg2://, which is not supported. Use postgresql://"),
+    ],
+)
+def test_an_address_that_cannot_be_used_says_so(wrong: str, match: str) -> None:
+    with pytest.raises(DatabaseError, match=match):
         Database(wrong)
 
 
+@pytest.mark.sqlite_only(reason=ABOUT_THE_FILE)
 def test_commits_survive_a_power_cut_and_references_are_checked(database: Database) -> None:
     with database.read() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
@@ -158,6 +175,7 @@ def test_a_row_without_the_thing_it_refers_to_is_refused(database: Database) -> 
         )
 
 
+@pytest.mark.sqlite_only(reason=ABOUT_THE_FILE)
 def test_an_ordinary_client_can_read_the_file(database: Database) -> None:
     file = database.engine.url.database
     assert file is not None

@@ -25,9 +25,9 @@ MODEL = NewVersion(
 )
 
 
-def register_several(folder: Path, name: int, errors: multiprocessing.SimpleQueue[str]) -> None:
+def register_several(address: str, folder: Path, name: int, errors: multiprocessing.SimpleQueue[str]) -> None:
     try:
-        database = Database(f"sqlite:///{folder / 'detector.db'}")
+        database = Database(address)
         database.migrate()
         registry = Registry(folder / "versions", database)
         for turn in range(5):
@@ -39,15 +39,17 @@ def register_several(folder: Path, name: int, errors: multiprocessing.SimpleQueu
         errors.put(repr(error))
 
 
-def test_processes_that_register_at_once_get_numbers_without_gaps(tmp_path: Path, processes: ForkServerContext) -> None:
+def test_processes_that_register_at_once_get_numbers_without_gaps(
+    address: str, tmp_path: Path, processes: ForkServerContext
+) -> None:
     errors = processes.SimpleQueue()
-    writers = [processes.Process(target=register_several, args=(tmp_path, name, errors)) for name in range(4)]
+    writers = [processes.Process(target=register_several, args=(address, tmp_path, name, errors)) for name in range(4)]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
     assert errors.empty(), errors.get()
-    database = Database(f"sqlite:///{tmp_path / 'detector.db'}")
+    database = Database(address)
     registry = Registry(tmp_path / "versions", database)
     versions = registry.list()
     assert [version.number for version in versions] == list(range(20, 0, -1))

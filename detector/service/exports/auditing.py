@@ -86,9 +86,10 @@ def audit_page(ws: Workspace, wanted: AuditFilter | None = None, *, offset: int 
 def audit_choices(ws: Workspace) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return who and which actions the log knows, each in order."""
     with ws.database.read() as connection:
-        actors = connection.scalars(select(_entry.actor).distinct().order_by(_entry.actor)).all()
-        actions = connection.scalars(select(_entry.action).distinct().order_by(_entry.action)).all()
-    return tuple(actors), tuple(actions)
+        actors = connection.scalars(select(_entry.actor).distinct()).all()
+        actions = connection.scalars(select(_entry.action).distinct()).all()
+    # Here, since every database has an order of its own for texts.
+    return tuple(sorted(actors)), tuple(sorted(actions))
 
 
 @needs("read")

@@ -16,11 +16,13 @@ def seal(name: str) -> None:
     else:
         op.execute(
             f"CREATE FUNCTION {name}_sealed() RETURNS trigger LANGUAGE plpgsql AS "
-            f"$$ BEGIN RAISE EXCEPTION '{name} is append-only'; END $$"
+            # The same kind of error as on SQLite.
+            f"$$ BEGIN RAISE EXCEPTION '{name} is append-only' USING ERRCODE = 'integrity_constraint_violation'; END $$"
         )
+        # Once a statement, so that it is refused as well when no row matches, and TRUNCATE, which sees no rows.
         op.execute(
-            f"CREATE TRIGGER {name}_sealed BEFORE UPDATE OR DELETE ON {name} "
-            f"FOR EACH ROW EXECUTE FUNCTION {name}_sealed()"
+            f"CREATE TRIGGER {name}_sealed BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
+            f"FOR EACH STATEMENT EXECUTE FUNCTION {name}_sealed()"
         )
 
 

@@ -1,0 +1,92 @@
+"""The databases that tests run on: SQLite in the test's folder, or one of their own on a PostgreSQL server.
+
+Whatever opens a workspace or a database in a test asks here for its address. ``--database postgres`` runs everything
+on PostgreSQL; without it, the tests in ``conftest.BOTH`` run on both and all others on SQLite.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from detector.store.database import Database
+from trust.database_server import programs as find_programs
+from trust.database_server import shared_server, stop_shared_server
+
+Kind = Literal["sqlite", "postgres"]
+
+
+programs = cache(find_programs)
+
+
+def kinds_of(chosen: Kind | None, meant_for: tuple[Kind, ...]) -> tuple[Kind, ...]:
+    """Return what a test runs on: what it is meant for, as far as that was chosen and is installed.
+
+    Raises
+    ------
+    pytest.UsageError
+        When PostgreSQL is wanted, by name or on a machine of continuous integration, and is not installed.
+    """
+    kinds = meant_for if chosen is None else tuple(kind for kind in meant_for if kind == chosen)
+    if "postgres" in kinds and programs() is None:
+        if chosen is not None or os.environ.get("CI"):
+            raise pytest.UsageError("PostgreSQL's server programs are not installed: apt-get install postgresql.")
+        return tuple(kind for kind in kinds if kind != "postgres")
+    return kinds
+
+
+def told() -> str | None:
+    """Return a line for the head of a test run in which PostgreSQL is left out."""
+    missing = programs() is None
+    return "PostgreSQL is not installed (apt-get install postgresql): tests run on SQLite only." if missing else None
+
+
+class Databases:
+    """Hands out an address a folder: whoever opens the same folder gets the same database."""
+
+    def __init__(self) -> None:
+        self.kind: Kind = "sqlite"
+        #: A migrated database that every other is a copy of.
+        self._template: str | None = None
+        self._numbers = count(1)
+        self._named: dict[Path, str] = {}
+
+    def address(self, folder: Path) -> str:
+        """Return the address of the database that belongs to a workspace's folder."""
+        if self.kind == "sqlite":
+            return f"sqlite:///{folder / 'data' / 'detector.db'}"
+        if self._template is None:
+            self._template = "template_migrated"
+            made = Database(shared_server().create(self._template))
+            made.migrate()
+            made.close()
+        return self._own(folder, self._template)
+
+    def empty(self, folder: Path) -> str:
+        """Return the address of a database in which nothing was made yet."""
+        return self.address(folder) if self.kind == "sqlite" else self._own(folder, None)
+
+    def forget(self, folder: Path) -> None:
+        """Throw the databases of a folder, and of those in it, away."""
+        for known in [known for known in self._named if known.is_relative_to(folder)]:
+            shared_server().drop(self._named.pop(known))
+
+    def close(self) -> None:
+        """Stop the server."""
+        self._template = None
+        stop_shared_server()
+
+    def _own(self, folder: Path, template: str | None) -> str:
+        if folder not in self._named:
+            self._named[folder] = f"test_{next(self._numbers)}"
+            shared_server().create(self._named[folder], template)
+        return shared_server().address(self._named[folder])
+
+
+#: Those of this process.
+databases = Databases()
