@@ -75,24 +75,24 @@ def predictions_of_frame(
 ) -> orjson.Fragment:
     """Return what :func:`predictions` says of the rows of ``frame``, in the same bytes, without a dictionary a row."""
     new = frozenset(result.report.new)
-    before = [b'{"is_anomaly":%b,"anomaly_score":' % (b"true" if label == -1 else b"false") for label in (1, -1)]
+    opening = [b'{"is_anomaly":%b,"anomaly_score":' % (b"true" if label == -1 else b"false") for label in (1, -1)]
     between = [b',"prediction":%d,"severity":' % label for label in (1, -1)]
     middle = b',"cutoff":%b,"model_version":%b,"new_features":%b,"missing_features":' % (
         orjson.dumps(result.cutoff),
         orjson.dumps(champion.version),
         orjson.dumps([name for name in frame.columns if name in new]),
     )
-    end = b',"timestamp":%b}' % orjson.dumps(now())
-    patterns, pattern_of_row = _missing_of_frame(frame, fields, result)
-    after = [b"%b%b%b" % (middle, orjson.dumps(missing), end) for missing in patterns]
-    flagged = (result.labels == -1).view(np.int8).tolist()
-    verdicts = [
-        before[flag] + score + between[flag] + severity + after[pattern]
-        for flag, score, severity, pattern in zip(
-            flagged, _numbers(result.scores), _numbers(result.severities), pattern_of_row.tolist(), strict=True
-        )
-    ]
-    return orjson.Fragment(b"[" + b",".join(verdicts) + b"]")
+    closing = b',"timestamp":%b},' % orjson.dumps(now())
+    missing, missing_of_row = _missing_of_frame(frame, fields, result)
+    ends = [b"%b%b%b" % (middle, orjson.dumps(names), closing) for names in missing]
+    flagged = (result.labels == -1).tolist()
+    pieces: list[bytes] = [b""] * (5 * len(frame))
+    pieces[0::5] = [opening[flag] for flag in flagged]
+    pieces[1::5] = _numbers(result.scores)
+    pieces[2::5] = [between[flag] for flag in flagged]
+    pieces[3::5] = _numbers(result.severities)
+    pieces[4::5] = [ends[row] for row in missing_of_row.tolist()]
+    return orjson.Fragment(b"[%b]" % b"".join(pieces)[:-1])
 
 
 def _numbers(values: NDArray[np.float64]) -> list[bytes]:
@@ -102,7 +102,7 @@ def _numbers(values: NDArray[np.float64]) -> list[bytes]:
 def _missing_of_frame(
     frame: pd.DataFrame, fields: Fields, result: ScoreResult
 ) -> tuple[list[list[str]], NDArray[np.intp]]:
-    """Return the sets of fields that rows miss, each once, and which of them is each row's."""
+    """Return the lists of fields that rows miss, each list once, and which of them is each row's."""
     named = came_as(result.report)
     lacks = np.ones((len(frame), len(fields.learned)), bool)
     for place, name in enumerate(fields.learned):

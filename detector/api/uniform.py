@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import orjson
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.api.payloads import FIELD_LIMIT
@@ -24,11 +22,12 @@ from detector.api.uniform_kernels import (
     TRUTH,
     WHOLE,
     gather_array,
-    gather_numbers,
     read_names,
     read_rows,
 )
 
+#: Most numbers of a body whose nearest float takes more than a multiplication to find.
+MOST_DOUBTS = 10_000
 _NUMBERS, _WORDS = WHOLE | FRACTION, TEXT | TRUTH
 #: Positions are kept in 32 bits.
 _LONGEST = 2**31 - 1
@@ -59,18 +58,20 @@ def read_uniform(body: bytes, limit: int) -> pd.DataFrame | None:
     # No row is shorter than its names, a colon, a value and a comma each.
     shortest = sum(map(len, spelled)) + 3 * width
     most = min(limit, len(text) // shortest + 1)
-    starts, ends = np.empty((most, width), np.int32), np.empty((most, width), np.int32)
-    holds, lengths = np.zeros(width, np.uint8), np.zeros(width, np.int64)
+    values = _Values(text, most, width)
     joined = np.frombuffer(b"".join(spelled), np.uint8)
     name_ends = np.cumsum([len(name) for name in spelled], dtype=np.int32)
-    rows, end = read_rows(data, before.end(), joined, name_ends, starts, ends, holds, lengths)
-    if rows < 1 or not _closes(text, end, wrapped=before.group(1) is not None):
+    rows, end, doubts = read_rows(
+        data, before.end(), joined, name_ends, values.starts, values.ends, values.floats, values.wholes, values.holds,
+        values.lengths, values.doubts,
+    )  # fmt: skip
+    if rows < 1 or not _closes(text, end, wrapped=before.group(1) is not None) or not values.settle(doubts):
         return None
     try:
-        columns = _Columns(data, starts, ends, rows, lengths).all(holds.tolist())
-    except (orjson.JSONDecodeError, pa.ArrowInvalid):
+        columns = [values.column(column, rows) for column in range(width)]
+    except orjson.JSONDecodeError:
         return None
-    return None if columns is None else pd.DataFrame(dict(zip(decoded, columns, strict=True)))
+    return pd.DataFrame(dict(zip(decoded, columns, strict=True)))
 
 
 def _names(data: Bytes, text: bytes, at: int) -> tuple[list[bytes], list[str]] | None:
@@ -94,51 +95,38 @@ def _closes(text: bytes, end: int, *, wrapped: bool) -> bool:
     return _AFTER_WRAPPED.fullmatch(text, end) is not None if wrapped else end == len(text) - 1
 
 
-class _Columns:
-    """Makes columns of the values that were found."""
+class _Values:
+    """The values that were found, and columns made of them."""
 
-    def __init__(
-        self, data: Bytes, starts: NDArray[np.int32], ends: NDArray[np.int32], rows: int, lengths: NDArray[np.int64]
-    ) -> None:
-        self._data, self._starts, self._ends, self._rows, self._lengths = data, starts, ends, rows, lengths
+    def __init__(self, text: bytes, most: int, width: int) -> None:
+        # The system gives memory only to what is written.
+        self.data: Bytes = np.frombuffer(text, np.uint8)
+        self.starts, self.ends = np.empty((most, width), np.int32), np.empty((most, width), np.int32)
+        self.floats, self.wholes = np.empty((width, most)), np.empty((width, most), np.int64)
+        self.holds, self.lengths = np.zeros(width, np.uint8), np.zeros(width, np.int64)
+        self.doubts = np.empty((MOST_DOUBTS, 2), np.int32)
+        self._text = text
 
-    def all(self, holds: list[int]) -> list[Any] | None:
-        """Return all columns; ``None`` when a number is beyond the range of floats."""
-        found: list[Any] = [None] * len(holds)
-        whole = [column for column, held in enumerate(holds) if held == WHOLE]
-        others = [
-            column for column, held in enumerate(holds) if held & _NUMBERS and held != WHOLE and not held & _WORDS
-        ]
-        floats = self._numbers(others, pa.float64())
-        if np.isinf(floats).any():
-            return None
-        for places, columns in ((whole, self._numbers(whole, pa.int64())), (others, floats)):
-            for place, values in zip(places, columns, strict=True):
-                found[place] = values
-        for place in set(range(len(holds))).difference(whole, others):
-            found[place] = self._others(place, holds[place])
-        return found
+    def settle(self, doubts: int) -> bool:
+        """Find the floats that were left open; return whether all of them are finite."""
+        for row, column in self.doubts[:doubts].tolist():
+            self.floats[column, row] = float(self._text[self.starts[row, column] : self.ends[row, column]])
+            if np.isinf(self.floats[column, row]):
+                return False
+        return True
 
-    def _numbers(self, columns: list[int], kind: pa.DataType) -> NDArray[Any]:
-        """Return the numbers of ``columns`` (columns, rows)."""
-        lengths = self._lengths[columns]
-        nexts = np.cumsum(lengths) - lengths
-        out = np.empty(int(lengths.sum()), np.uint8)
-        begins = np.empty((len(columns), self._rows), np.int32)
-        gather_numbers(self._data, self._starts, self._ends, np.array(columns, np.int64), nexts, out, begins)
-        offsets = np.append(begins.ravel(), np.int32(len(out)))
-        texts = pa.Array.from_buffers(pa.string(), begins.size, [None, pa.py_buffer(offsets), pa.py_buffer(out)])
-        values: NDArray[Any] = pc.cast(texts, kind).to_numpy()
-        return values.reshape(begins.shape)
-
-    def _others(self, column: int, held: int) -> Any:
-        """Return a column of something else than numbers."""
-        out = np.empty(int(self._lengths[column]) + 2 * self._rows + 1, np.uint8)
-        end = gather_array(self._data, self._starts, self._ends, self._rows, column, out)
-        values = orjson.loads(out[:end].data)
+    def column(self, column: int, rows: int) -> Any:
+        """Return a column as a frame of records would have it."""
+        held = int(self.holds[column])
+        if held == WHOLE:
+            return self.wholes[column, :rows]
+        if held & _NUMBERS and not held & _WORDS:
+            return self.floats[column, :rows]
+        out = np.empty(int(self.lengths[column]) + rows + 1, np.uint8)
+        gather_array(self.data, self.starts, self.ends, rows, column, out)
+        values = orjson.loads(out.data)
         if held == TRUTH:
             return np.array(values)
         if held & ~NULL == TEXT:
             return pd.array(values, dtype="str")
-        # Of several types, or of none: as a frame of records has it.
         return pd.DataFrame([{"": value} for value in values])[""]

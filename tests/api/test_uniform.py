@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 
 import numpy as np
 import orjson
@@ -103,6 +104,27 @@ def test_numbers_are_read_to_the_last_bit_however_they_are_spelled(texts):
     found = read_uniform(body, 100)
     if found is not None:
         assert_same(found, slowly(body))
+
+
+@given(st.lists(st.integers(2**52, 2**53 - 1), min_size=1, max_size=4), st.integers(-60, 9), st.sampled_from("+-0"))
+def test_numbers_half_way_between_two_floats_are_read_to_the_last_bit(mantissas, power, beside):
+    halves = [Decimal(2 * mantissa + 1) * Decimal(2) ** power for mantissa in mantissas]
+    texts = [f"{half:.18e}" if beside == "0" else f"{half}{'1' if beside == '+' else ''}e0" for half in halves]
+    body = "[{}]".format(",".join('{"a": ' + text + "}" for text in texts)).encode()
+    found = read_uniform(body, 100)
+    if found is not None:
+        assert_same(found, slowly(body))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["18446744073709551616.0", "9007199254740993.0", "9007199254740995.0", "5e-324", "2.2250738585072011e-308",
+     "2.2250738585072014e-308", "1.7976931348623157e308", "0e999", "1e-400", "0.000000000000000000000001", "-0.0",
+     "123456789012345678901234567890.5", "7.2057594037927933e16", "1e23", "8.5e22", "0.1e-299", "1e-301"],
+)  # fmt: skip
+def test_numbers_at_the_edges_are_read_to_the_last_bit(text):
+    body = b'[{"a":%b}]' % text.encode()
+    assert_same(read_uniform(body, 1), slowly(body))
 
 
 @pytest.mark.parametrize(
