@@ -11,9 +11,10 @@ from fastapi import FastAPI
 
 from detector.api.description import DescribedApplication
 from detector.api.docs import add_docs
-from detector.api.doors import doors, open_doors
+from detector.api.doors import PlainRoute, doors, open_doors
 from detector.api.problems import error_handlers
 from detector.api.routes import Endpoints
+from detector.api.straight import StraightWay, straight_routes
 from detector.api.traffic import Traffic, TrafficMiddleware
 from detector.service.logs import configure_logs
 from detector.service.workspace import Workspace
@@ -66,6 +67,7 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
         redoc_url=None,
         exception_handlers=error_handlers(),
     )
+    app.add_middleware(StraightWay, routes=lambda: straight_routes(app, PlainRoute))
     app.add_middleware(TrafficMiddleware, traffic=traffic)
     open_doors(app, doors(endpoints))
     add_docs(app)
