@@ -6,6 +6,11 @@ BIN := $(VENV)/bin
 # version managers put stand-ins there, and Debian packages Python without ensurepip.
 FIND_PYTHON = for python in $(PYTHON) python3.13 python3.12 python3.11 python3 python python3.14; do \
 	if "$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo "$$python"; exit; fi; done
+# Tests run side by side, a worker for each processor and no more than four, since each holds half a gigabyte. A worker
+# that is done takes tests of another; in the browser it takes whole files, whose tests share a dashboard. With
+# WORKERS=0 all run in one process, as a debugger wants it.
+WORKERS := logical
+SIDE_BY_SIDE = -n $(WORKERS) --maxprocesses 4
 # Quiet, and without the question whether pip itself is new.
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -19,7 +24,7 @@ run: $(VENV)/.run ## install what is needed, then serve the dashboard (8501) and
 	@exec $(BIN)/python -m detector serve $(ARGS)
 
 test: $(VENV)/.test ## install what the tests need, then run all of them but the browser's
-	$(BIN)/python -m pytest -m "not browser" $(ARGS)
+	$(BIN)/python -m pytest -m "not browser" $(SIDE_BY_SIDE) --dist worksteal $(ARGS)
 
 test-postgres: $(VENV)/.test ## run the same tests on PostgreSQL, whose server programs have to be installed
 	$(BIN)/python -m pytest -m "not browser" --database postgres $(ARGS)
@@ -35,16 +40,17 @@ contracts: $(VENV)/.test ## check that imports point down only
 	$(BIN)/lint-imports
 
 browser: $(VENV)/.test ## drive the real pages in Chromium
-	$(BIN)/python -m pytest -m browser $(ARGS)
+	$(BIN)/python -m pytest -m browser $(SIDE_BY_SIDE) --dist loadfile $(ARGS)
 
 trust: $(VENV)/.test ## check every promise at full size and print promise, figure, verdict; ARGS="P1 P5" for some
 	$(BIN)/python -m trust $(ARGS)
 
-bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files, CARDS=, TABLES= folders of tables
+bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz files, CARDS=, TABLES= folders of tables, MLSERVER_PYTHON=
 	$(BIN)/python -m benchmarks.forest
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.explaining
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.mlserver $(if $(MLSERVER_PYTHON),--mlserver-python $(MLSERVER_PYTHON))
 	$(if $(CARDS),$(BIN)/python -m benchmarks.behaviour --data $(CARDS),@echo "Without CARDS=folder, benchmarks.behaviour is left out.")
 	$(if $(TABLES),$(BIN)/python -m benchmarks.transactions --data $(TABLES),@echo "Without TABLES=folder, benchmarks.transactions is left out.")
 	@test -n "$(DATA)" || echo "Without DATA=folder, the benchmarks on labelled sets are left out."

@@ -20,10 +20,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from detector.store.limits import Limits
+
 #: What a person may be in the dashboard; ``none`` keeps people out whom the provider knows.
 PersonRole = Literal["viewer", "analyst", "lead", "none"]
-
-from detector.store.limits import Limits
 
 
 class Settings(BaseSettings):

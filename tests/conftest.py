@@ -7,9 +7,14 @@ from functools import partialmethod
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
 from tests.databases import Kind, databases, kinds_of, told
+
+# How long an example takes says how busy the machine is, not whether it is right.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 #: Whatever opens a database in one of these folders does so on PostgreSQL as well, in every run.
 BOTH = ("tests/store", "tests/service/review", "tests/service/versions/test_previewing.py")

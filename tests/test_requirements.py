@@ -30,7 +30,7 @@ def imported_by(*places: Path) -> set[str]:
     return names - set(sys.stdlib_module_names) - {"detector"}
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, "requirements-mlserver.txt"])
 def test_every_requirement_is_pinned_to_one_version(name: str) -> None:
     for line in (ROOT / name).read_text().splitlines():
         if line and not line.startswith(("#", "-r ")):

@@ -12,9 +12,10 @@ from fastapi import FastAPI
 from detector.api.admission import AdmissionMiddleware
 from detector.api.description import DescribedApplication
 from detector.api.docs import add_docs
-from detector.api.doors import doors, open_doors
+from detector.api.doors import PlainRoute, doors, open_doors
 from detector.api.problems import error_handlers
 from detector.api.routes import Endpoints
+from detector.api.straight import StraightWay, straight_routes
 from detector.api.traffic import Traffic, TrafficMiddleware
 from detector.service.logs import configure_logs
 from detector.service.workspace import Workspace
@@ -70,6 +71,8 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
         exception_handlers=error_handlers(),
     )
     all_doors = doors(endpoints)
+    # Each one that is added stands before those that were: the last sees a request first.
+    app.add_middleware(StraightWay, routes=lambda: straight_routes(app, PlainRoute))
     app.add_middleware(AdmissionMiddleware, doors=all_doors, keys=lambda: endpoints.workspace.keys, settings=settings)
     app.add_middleware(TrafficMiddleware, traffic=traffic)
     open_doors(app, all_doors)

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
+import pandas as pd
+
 from detector.api.payloads import Record
 from detector.core.alignment import ROWS_FOR_RETYPED
 from detector.core.schema import Schema
@@ -104,6 +107,23 @@ def refuse_empty(rows: Sequence[Record], fields: Fields) -> None:
         ]
         message = f"{problems[0].message} It knows {known}{' and others' if len(fields.learned) > 20 else ''}."
         raise NoKnownColumnsError(message, problems, len(empty))
+
+
+def is_plain(frame: pd.DataFrame, fields: Fields) -> bool:
+    """Return whether the two checks above would pass every row, as far as whole columns can tell.
+
+    Where they cannot, ``False``: the rows are then to be checked one by one.
+    """
+    numeric = [frame[name] for name in fields.numeric if name in frame]
+    if not all(column.dtype.kind in "fi" or column.isna().all() for column in numeric):
+        return False
+    says = np.zeros(len(frame), bool)
+    for name in (*fields.learned, *(alias for aliases in fields.aliases.values() for alias in aliases)):
+        if name in frame:
+            says |= frame[name].notna().to_numpy()
+            if says.all():
+                return True
+    return False
 
 
 def _says_something(row: Record, fields: Fields) -> bool:

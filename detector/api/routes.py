@@ -16,21 +16,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from detector.api import payloads
-from detector.api.answers import came_as, json_response, now, predictions, rescaled
+from detector.api.answers import came_as, json_response, now, predictions, predictions_of_frame, rescaled
 from detector.api.callers import caller_of
 from detector.api.documents import TrainOptions
-from detector.api.kinds import Fields, FieldsMemo, refuse_empty, refuse_wrong_kinds
+from detector.api.kinds import Fields, FieldsMemo, is_plain, refuse_empty, refuse_wrong_kinds
 from detector.api.parameters import read_flag, read_query, read_train_options
 from detector.api.problems import NOT_TRAINED
 from detector.api.traffic import Traffic
+from detector.api.uniform import read_uniform
 from detector.api.warming import warm_up
+from detector.core.alignment import AlignmentReport
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError, ModelFileError, Problem
 from detector.service.scoring import score_rows
 from detector.service.tally import no_unreadable
 from detector.service.versions.training import TrainParameters, train_rows
 from detector.service.versions.updating import update_rows
-from detector.service.workspace import Workspace
+from detector.service.workspace import Champion, Workspace
 from detector.version import VERSION
 
 _log = structlog.get_logger(__name__)
@@ -152,29 +154,39 @@ class Endpoints:
 
     def _predict_batch(self, body: bytes, explain: bool, observe: bool) -> Response:
         champion = self.workspace.require_champion()
+        fields = self._fields.of(champion.detector.schema_)
+        frame = None if explain else read_uniform(body, self.workspace.settings.max_request_rows)
+        if frame is not None and is_plain(frame, fields):
+            champion, result, _ = score_rows(self.workspace, frame, observe=observe)
+            no_unreadable(result.report)
+            flagged = int((result.labels == -1).sum())
+            verdicts = predictions_of_frame(champion, fields, frame, result)
+            return self._batch_answer(champion, verdicts, len(frame), flagged, result.report)
         rows = payloads.read_transactions(body, self.workspace.settings.max_request_rows).rows
         if explain and len(rows) > MOST_EXPLAINED:
             message = f"At most {MOST_EXPLAINED} rows are explained in one request; these are {len(rows):,}."
             raise InputError(message, (Problem("too_many_rows", message, row=MOST_EXPLAINED + 1),))
-        found: list[dict[str, Any]] = []
-        retyped: tuple[str, ...] = ()
-        renamed: dict[str, str] = {}
-        converted: dict[str, float] = {}
-        if rows:
-            fields = self._checked(rows)
-            champion, result, explanation = score_rows(self.workspace, rows, explain=explain, observe=observe)
-            no_unreadable(result.report)
-            retyped = result.report.retyped
-            renamed, converted = came_as(result.report), rescaled(result.report)
-            found = predictions(champion, fields, rows, result, explanation)
+        if not rows:
+            return self._batch_answer(champion, [], 0, 0, None)
+        fields = self._checked(rows)
+        champion, result, explanation = score_rows(self.workspace, rows, explain=explain, observe=observe)
+        no_unreadable(result.report)
+        found = predictions(champion, fields, rows, result, explanation)
+        flagged = sum(verdict["is_anomaly"] for verdict in found)
+        return self._batch_answer(champion, found, len(rows), flagged, result.report)
+
+    @staticmethod
+    def _batch_answer(
+        champion: Champion, verdicts: Any, rows: int, flagged: int, report: AlignmentReport | None
+    ) -> Response:
         return json_response(
             {
-                "predictions": found,
-                "total_transactions": len(found),
-                "anomalies_detected": sum(verdict["is_anomaly"] for verdict in found),
-                "retyped_features": retyped,
-                "renamed_features": renamed,
-                "rescaled_features": converted,
+                "predictions": verdicts,
+                "total_transactions": rows,
+                "anomalies_detected": flagged,
+                "retyped_features": report.retyped if report else (),
+                "renamed_features": came_as(report) if report else {},
+                "rescaled_features": rescaled(report) if report else {},
                 "model_version": champion.version,
                 "timestamp": now(),
             }

@@ -1,8 +1,11 @@
 """The first visit after the dashboard has started."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.driver import Dashboard
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_link_to_a_page_works_for_the_first_visitor_too(page: Page, address: str) -> None:
