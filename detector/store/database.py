@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import column, table
 
+from detector.durable import make_folder
 from detector.errors import DetectorError
 from detector.store.locks import file_lock
 from detector.store.tables import REVISION
@@ -56,7 +57,7 @@ class Database:
                 raise DatabaseError("The database has to be a file, since several threads and processes share it.")
             self._file = Path(url.database)
             # Uploaded transactions lie beside the database: for the owner's eyes only.
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._file.parent, 0o700)
             arguments = {"connect_args": {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False}}
         self.engine: Engine = create_engine(
             url, json_serializer=_to_json, json_deserializer=_from_json, pool_pre_ping=self._file is None, **arguments

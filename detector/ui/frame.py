@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import overview
+from detector.service import jobs, overview
 from detector.service.workspace import Workspace
 from detector.serving import ensure_api
 from detector.ui.numbers import age, count, plural, severity
@@ -32,7 +32,9 @@ _DRIFT = {
 @st.cache_resource(show_spinner=False, max_entries=1, on_release=lambda ws: ws.close())
 def workspace() -> Workspace:
     """Return the one workspace of this process."""
-    return Workspace.open()
+    ws = Workspace.open()
+    jobs.watch_jobs(ws)
+    return ws
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)

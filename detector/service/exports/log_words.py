@@ -108,6 +108,9 @@ _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "version taught": lambda _, subject, told: (
         f"{_begun(subject)} learned the decisions; it comes from version {told.get('parent')}."
     ),
+    "job taken up": lambda _, __, told: (
+        f"Work that a process left was taken up again: {str(told.get('kind', '')).replace('_', ' ')}."
+    ),
     "job submitted": lambda _, __, told: f"Work was asked for: {str(told.get('kind', '')).replace('_', ' ')}.",
     "job cancelled": lambda _, __, ___: "Work was stopped.",
 }

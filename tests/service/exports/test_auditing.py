@@ -5,7 +5,6 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert
 
 from detector.errors import InputError
 from detector.service.cutoff import cutoffs
@@ -13,7 +12,7 @@ from detector.service.exports import auditing
 from detector.service.exports.auditing import AuditFilter
 from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
-from detector.store import audit, tables
+from detector.store import audit
 
 
 @pytest.fixture
@@ -25,9 +24,8 @@ def noted(ws: Workspace) -> Workspace:
             (2, "=eve()", "odd thing", "case 3-100%", {"file": "/srv/home/secret/data.csv", "n": 3, "long": "x" * 99}),
             (3, "ada", "champion moved", "version 2", {"before": 1, "reason": "better", "revision": 2}),
         ):
-            at = datetime(2026, 3, day, 23, 30, tzinfo=UTC)
-            values = {"at": at, "actor": actor, "action": action, "subject": subject, "details": details}
-            connection.execute(insert(tables.audit).values(**values))
+            with time_machine.travel(datetime(2026, 3, day, 23, 30, tzinfo=UTC), tick=False):
+                audit.record(connection, actor=actor, action=action, subject=subject, **details)
     return ws
 
 
