@@ -175,11 +175,11 @@ def _finished(home: Path, folder: Path, rounds: int, again: str | None, done: se
     with ws.database.read() as connection:
         answered = set(connection.scalars(select(tables.requests.c.key).where(tables.requests.c.status == 200)))
         query = (
-            select(tables.audit.c.actor, func.count())
+            select(tables.audit.c.actor, func.count().label("entries"))
             .where(tables.audit.c.action.in_([*_LOGGED.values(), "champion moved"]))
             .group_by(tables.audit.c.actor)
         )
-        logged = {actor: entries for actor, entries in connection.execute(query)}
+        logged = {row.actor: row.entries for row in connection.execute(query)}
         decided = connection.scalar(select(func.count()).select_from(tables.decisions))
     faults += _counted(answered, logged, ws, decided or 0)
     ws.close()

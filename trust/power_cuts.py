@@ -94,7 +94,7 @@ class Recorder:
     def flushed(self, descriptor: int) -> None:
         """Note that a file or a folder was flushed."""
         self.look()
-        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
         if place == self.home or self.home in place.parents:
             name = place.relative_to(self.home).as_posix()
             self.steps.append(Step("flushed", os.fstat(descriptor).st_ino, "" if name == "." else name))
