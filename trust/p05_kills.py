@@ -29,8 +29,10 @@ KINDS = ("train", "update", "promote", "decide")
 #: What the log calls each kind, and how often each is done: decisions are the most frequent in life as well.
 _LOGGED = {"train": "version trained", "update": "version updated", "decide": "cases decided"}
 _OFTEN = (1, 2, 3, 6)
-#: Seconds that a child lives, at most, before it is killed.
-_LIFE = 0.5
+#: Steps that a child tells of before it is killed, at most, and the seconds that it lives on behind the last.
+_LINES, _LIFE = 12, 0.1
+#: Seconds after which a child counts as stuck; it is killed then, and what it acknowledged is there all the same.
+_STUCK = 20.0
 
 
 def work(tell: Tell, home: str, round_: int, again: str | None, patch: str | None) -> None:
@@ -109,10 +111,10 @@ def _kill(folder: Path, rounds: int, patch: str | None) -> tuple[int, int, list[
     given = {"home": str(home), "patch": patch}
     for round_ in range(rounds):
         child = children().start("trust.p05_kills:work", folder, round_=round_, again=again, **given)
-        # Its life begins when it has opened the workspace; some die before.
-        end = time.monotonic() + seed.uniform(0.05, _LIFE)
-        while time.monotonic() < end + 20 and not (child.told() or seed.random() < 0.001):
-            time.sleep(0.005)
+        # Some die while they open the workspace, the others in the midst of a change, whatever the machine's speed.
+        lines, end = seed.randint(0, _LINES), time.monotonic() + _STUCK
+        while time.monotonic() < end and len(child.told()) < lines:
+            time.sleep(0.002)
         time.sleep(seed.uniform(0.0, _LIFE))
         child.kill()
         told = child.told()
