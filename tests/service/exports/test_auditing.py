@@ -5,6 +5,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import time_machine
 
 from detector.errors import InputError
 from detector.service.cutoff import cutoffs
@@ -115,3 +116,9 @@ def test_what_this_program_writes_down_has_a_sentence(ws: Workspace, trained: Tr
     ]
     newest = auditing.audit_page(ws, limit=1).lines[0]
     assert datetime.now(UTC) - newest.at < timedelta(minutes=5)
+
+
+def test_the_log_is_followed_and_says_where_it_ends(noted: Workspace) -> None:
+    found = auditing.verify_log(noted)
+    assert (found.entries, found.broken, auditing.log_length(noted)) == (3, None, 3)
+    assert auditing.verify_log(noted, noted=(3, found.head.hash)).broken is None
