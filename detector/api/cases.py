@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -70,7 +71,7 @@ class CaseEndpoints:
                 "severity": found.severity,
                 "anomaly_score": found.score,
                 "priority": found.priority,
-                "values": found.values,
+                "values": {name: _plain(value) for name, value in found.values.items()},
                 "reasons": [
                     {"feature": reason.feature, "contribution": reason.contribution, "sentence": reason.sentence}
                     for reason in found.reasons
@@ -91,6 +92,12 @@ def _standing(case: CaseId, state: CaseState) -> dict[str, Any]:
         "changed_at": None if state.changed_at is None else state.changed_at.isoformat(),
         "changed_by": state.changed_by,
     }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _case_of(request: Request) -> CaseId:

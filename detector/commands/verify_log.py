@@ -42,7 +42,7 @@ def _verify(options: argparse.Namespace) -> None:
     with open_workspace() as workspace:
         found = verify_log(workspace, noted=options.noted)
     if found.broken is not None:
-        raise BrokenLogError(f"{found.broken} {found.entries:,} entries before that fit.", number=found.number)
-    print(f"The log is unbroken: {found.entries:,} entries.")
+        raise BrokenLogError(f"{found.broken} Entries before that which fit: {found.entries:,}.", number=found.number)
+    print(f"The log is unbroken: {found.entries:,} {'entry' if found.entries == 1 else 'entries'}.")
     if found.entries:
         print(f"Note this elsewhere, to prove it later: --noted {found.head.number}:{found.head.hash}")

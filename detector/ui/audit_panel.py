@@ -92,7 +92,7 @@ def _chain_line(ws: Workspace) -> None:
         st.markdown(f":green[:material/link:] The log is unbroken: {plural(found.entries, 'entry', 'entries')}.")
     else:
         st.error(
-            f"{escaped(found.broken)} {count(found.entries)} entries before that fit. Somebody has changed the "
+            f"{escaped(found.broken)} Entries before that which fit: {count(found.entries)}. Somebody has changed the "
             "database by other means than this program; compare it with a backup.",
             icon=":material/link_off:",
         )

@@ -45,7 +45,7 @@ def test_a_case_tells_what_it_is_and_how_it_stands(client: TestClient, workspace
     case = docs.CaseDocument.model_validate(client.get(path).json())
     assert (case.case, case.status, case.revision, case.file) == (path.rpartition("/")[2], "open", 0, "a.csv")
     assert case.severity > case.cutoff
-    assert set(card_payments(1)) == set(case.values)
+    assert set(card_payments(2)) == set(case.values)
     assert case.reasons
 
 

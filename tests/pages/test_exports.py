@@ -123,6 +123,7 @@ def test_the_log_is_told_in_words_and_can_be_filtered(show, ws):
     assert first["What"] == "The cutoff moved from 90 to 95. Reason: fewer hands."
     assert "fewer hands" in at.code[0].value
     assert downloads(at) == ["Download JSON lines", "Download CSV"]
+    assert "The log is unbroken: " in said(at)
     at.selectbox(key="audit_actor").set_value("test").run()
     assert set(at.dataframe[0].value["Who"]) == {"test"}
     at.text_input(key="audit_subject").set_value("run 1").run()
