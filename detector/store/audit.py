@@ -40,6 +40,13 @@ class AuditEntry:
 ENTRY = tuple(tables.audit.c[name] for name in AuditEntry.__dataclass_fields__)
 
 
+#: The number of the newest entry, and where the head says that the log ends; one row in any case.
+_END = select(
+    select(func.max(tables.audit.c.number)).scalar_subquery(),
+    *(select(tables.audit_head.c[name]).scalar_subquery() for name in ("entries", "number", "hash")),
+)
+
+
 @dataclass(frozen=True)
 class Head:
     """The end of the log: how many ``entries`` there are, the ``number`` of the last one and its ``hash``."""
@@ -68,27 +75,17 @@ def record(connection: Connection, *, actor: str, action: str, subject: str, **d
 
     Writers take turns (see :meth:`~detector.store.database.Database.write`), so that no two entries follow the same.
     """
-    head = _head(connection)
-    if head is None:
-        head = Head(0, 0, FIRST)
-        connection.execute(insert(tables.audit_head).values(id=1, entries=0, number=0, hash=FIRST))
+    newest, *known = connection.execute(_END).one()
+    if known[0] is None:
+        known = [0, 0, FIRST]
+        connection.execute(insert(tables.audit_head), {"id": 1, "entries": 0, "number": 0, "hash": FIRST})
+    head = Head(*known)
     # A row that something else put behind the end breaks the chain; it must not stop all work as well.
-    newest = connection.scalar(select(func.max(tables.audit.c.number))) or 0
-    number, at = max(head.number, newest) + 1, datetime.now(UTC)
+    number, at = max(head.number, newest or 0) + 1, datetime.now(UTC)
     own = digest(number, at, actor, action, subject, details, head.hash)
-    connection.execute(
-        insert(tables.audit).values(
-            number=number,
-            at=at,
-            actor=actor,
-            action=action,
-            subject=subject,
-            details=details,
-            previous=head.hash,
-            hash=own,
-        )
-    )
-    connection.execute(update(tables.audit_head).values(entries=head.entries + 1, number=number, hash=own))
+    told = {"number": number, "at": at, "actor": actor, "action": action, "subject": subject, "details": details}
+    connection.execute(insert(tables.audit), told | {"previous": head.hash, "hash": own})
+    connection.execute(update(tables.audit_head), {"entries": head.entries + 1, "number": number, "hash": own})
 
 
 def entries(connection: Connection, *, limit: int = 200) -> tuple[AuditEntry, ...]:
