@@ -11,7 +11,7 @@ def write_durably(path: Path, content: bytes) -> None:
     """Write ``content`` to ``path`` atomically and flush it to disk.
 
     The bytes go to a temporary file in the same folder, which is flushed and renamed over ``path``; then the folder is
-    flushed, since a rename that is only in memory can be lost. Parent folders are made as needed.
+    flushed, since a rename that is only in memory can be lost. Parent folders are made as needed, and last as well.
 
     Raises
     ------
@@ -37,9 +37,21 @@ def begin_beside(path: Path) -> tuple[int, Path]:
     It gets the permissions that new files get here; those of the standard library's temporary files are for their maker
     alone, and would stay with the finished file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name[:64]}.{token_hex(8)}.part")
     return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), temporary
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those that it lies in, as far as they are missing, so that a power cut leaves them there.
+
+    A new folder is an entry in the one above, which has to be flushed like any other. ``mode``: of the last one.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode, exist_ok=True)
+    flush_folder(folder.parent)
 
 
 def flush_folder(folder: Path) -> None:

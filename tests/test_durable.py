@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.durable import flush_folder, write_durably
+from detector import durable
+from detector.durable import flush_folder, make_folder, write_durably
 
 
 def test_a_file_and_its_folders_are_made(tmp_path: Path) -> None:
@@ -66,13 +67,24 @@ def test_the_content_is_on_disk_before_the_name_and_the_folder_after_it(
     assert steps == ["file", "rename", "folder"]
 
 
+def test_a_new_folder_is_flushed_in_the_one_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(durable, "flush_folder", flushed.append)
+    make_folder(tmp_path / "a" / "b")
+    assert flushed == [tmp_path, tmp_path / "a"]
+    make_folder(tmp_path / "a" / "b")
+    assert len(flushed) == 2
+    make_folder(tmp_path / "own", 0o700)
+    assert stat.S_IMODE((tmp_path / "own").stat().st_mode) == 0o700
+
+
 def test_flushing_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         flush_folder(tmp_path / "nowhere")
 
 
 def test_a_file_gets_the_permissions_that_new_files_get(tmp_path: Path) -> None:
-    plain, durable = tmp_path / "plain", tmp_path / "durable"
+    plain, safe = tmp_path / "plain", tmp_path / "safe"
     plain.write_bytes(b"")
-    write_durably(durable, b"")
-    assert stat.S_IMODE(durable.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+    write_durably(safe, b"")
+    assert stat.S_IMODE(safe.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from detector.api.answers import JSON_TYPE
 from detector.api.documents import ProblemDocument, TrainOptions
+from detector.api.idempotency import KEY
 from detector.api.problems import PROBLEM_TYPE
 from detector.service.access import Right
 
@@ -33,6 +35,11 @@ _REFUSALS = {
 }
 #: The name of the way to sign in, in the description.
 KEY_SCHEME = "key"
+_KEY = {"type": "string", "pattern": "^[!-~]{1,200}$"}
+_REPEATED = (
+    "A name of the caller's own for this request. Sent again with the same name within 24 hours, the request has no "
+    "second effect: it gets the answer it was given, with the header `Idempotency-Replayed: true`."
+)
 _REF = "#/components/schemas/{model}"
 
 
@@ -59,12 +66,21 @@ def train_query() -> dict[str, Any]:
     return {name: schema for name, schema in properties.items() if name != "roles"}
 
 
-def request(body: type[BaseModel], query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of a request with ``body`` and the parameters ``query``."""
-    return {
-        "parameters": [{"name": name, "in": "query", "required": False, "schema": query[name]} for name in query],
-        "requestBody": {"required": True, "content": {JSON_TYPE: {"schema": body.model_json_schema()}}},
-    }
+def request(
+    path: str, body: type[BaseModel] | None, query: Mapping[str, Any], *, repeatable: bool
+) -> dict[str, Any] | None:
+    """Return the description of a request with ``body``, the names in ``path`` and the parameters ``query``."""
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+    parameters += [{"name": name, "in": "query", "required": False, "schema": query[name]} for name in query]
+    if repeatable:
+        parameters.append({"name": KEY, "in": "header", "required": False, "schema": _KEY, "description": _REPEATED})
+    described: dict[str, Any] = {"parameters": parameters} if parameters else {}
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": body.model_json_schema()}}}
+    return described or None
 
 
 def security(right: Right | None) -> dict[str, Any]:
@@ -73,13 +89,14 @@ def security(right: Right | None) -> dict[str, Any]:
 
 
 def answers(
-    answer: type[BaseModel], *, untrained: bool, body: bool, public: bool = False
+    answer: type[BaseModel], *, untrained: bool, body: bool, public: bool = False, others: Mapping[int, str]
 ) -> dict[int | str, dict[str, Any]]:
     """Return the description of what comes back.
 
-    ``untrained``: also before any training, ``body``: for bodies too, ``public``: nobody is refused.
+    ``untrained``: also before any training, ``body``: for bodies too, ``public``: nobody is refused, ``others``:
+    statuses of this door alone.
     """
-    problems = ({} if public else dict(_REFUSALS)) | (_BODY_PROBLEMS if body else {})
+    problems = ({} if public else dict(_REFUSALS)) | (_BODY_PROBLEMS if body else {}) | dict(others)
     if untrained:
         problems[HTTPStatus.SERVICE_UNAVAILABLE.value] = "No model has been trained yet."
     content = {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}

@@ -61,6 +61,15 @@ class TrainBody(TransactionsBody, TrainOptions):
     """Transactions to train on, and the parameters of the training."""
 
 
+class DecisionBody(_Document):
+    """What a case is, and the revision of the case on which that was decided."""
+
+    outcome: Literal["fraud", "legitimate", "unclear"]
+    reason: str = Field(max_length=60, description="Why: a code such as stolen_card or customer_confirmed.")
+    revision: int = Field(ge=0, description="As `GET /cases/{case}` told it; 409 when the case has moved on since.")
+    note: str = Field("", max_length=4_000)
+
+
 class ReasonDocument(_Document):
     """Why a transaction scores as it does: one field's part in it."""
 
@@ -134,6 +143,41 @@ class UpdatedDocument(_Document):
     features: list[str]
     model_version: int
     timestamp: datetime
+
+
+class StandingDocument(_Document):
+    """How a case stands."""
+
+    case: str = Field(description="The run and the data row, such as 4-1523.")
+    status: Literal["open", "escalated", "snoozed", "decided"]
+    outcome: Literal["fraud", "legitimate", "unclear"] | None
+    reason: str | None
+    assignee: str | None
+    revision: int = Field(description="Grows by one with each change; a decision names the one that it was made on.")
+    changed_at: datetime | None
+    changed_by: str | None
+    timestamp: datetime
+
+
+class CaseReasonDocument(_Document):
+    """One column's part in the score of a case."""
+
+    feature: str
+    contribution: float
+    sentence: str
+
+
+class CaseDocument(StandingDocument):
+    """A case: the row as it was scored, why it stands out, and how it stands."""
+
+    file: str
+    model_version: int
+    cutoff: float
+    severity: float = Field(description="When it was detected, 0-100.")
+    anomaly_score: float
+    priority: float = Field(description="Its severity now, with what was learned from decisions.")
+    values: dict[str, Any]
+    reasons: list[CaseReasonDocument]
 
 
 class RootDocument(_Document):

@@ -18,6 +18,10 @@ from detector.api.description import SCORE_QUERY, answers, request, security, tr
 from detector.api.routes import Endpoints
 from detector.service.access import Right
 
+_WORKING = {409: "The same request is still being carried out."}
+_MOVED = {409: "Somebody else was first, or the same request is still being carried out."}
+_NO_CASE = {404: "There is no such case in the queue.", 422: "The name of the case, or what was sent, cannot be used."}
+
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -26,7 +30,7 @@ class Door:
     """One documented way in.
 
     ``right``: what a caller must be allowed to do; ``None`` lets everybody in. ``untrained``: it answers 503 before the
-    first training.
+    first training. ``repeatable``: it takes an ``Idempotency-Key``. ``others``: what else it answers, by status.
     """
 
     method: str
@@ -38,6 +42,8 @@ class Door:
     body: type[BaseModel] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     untrained: bool = False
+    repeatable: bool = False
+    others: Mapping[int, str] = field(default_factory=dict)
 
 
 def doors(to: Endpoints) -> tuple[Door, ...]:
@@ -47,9 +53,13 @@ def doors(to: Endpoints) -> tuple[Door, ...]:
              docs.PredictBody, SCORE_QUERY, untrained=True),
         Door("POST", "/predict/batch", "score", to.predict_batch, docs.BatchDocument, "Score",
              docs.TransactionsBody, SCORE_QUERY, untrained=True),
-        Door("POST", "/train", "manage", to.train, docs.TrainedDocument, "Learn", docs.TrainBody, train_query()),
+        Door("POST", "/train", "manage", to.train, docs.TrainedDocument, "Learn", docs.TrainBody, train_query(),
+             repeatable=True, others=_WORKING),
         Door("POST", "/update", "manage", to.update, docs.UpdatedDocument, "Learn",
-             docs.TransactionsBody, untrained=True),
+             docs.TransactionsBody, untrained=True, repeatable=True, others=_MOVED),
+        Door("GET", "/cases/{case}", "read", to.cases.case, docs.CaseDocument, "Review", others=_NO_CASE),
+        Door("POST", "/cases/{case}/decision", "decide", to.cases.decide, docs.StandingDocument, "Review",
+             docs.DecisionBody, repeatable=True, others=_NO_CASE | _MOVED),
         Door("GET", "/", None, to.root, docs.RootDocument, "State"),
         Door("GET", "/health", None, to.health, docs.HealthDocument, "State"),
         Door("GET", "/model/info", "score", to.model_info, docs.ModelDocument, "State"),
@@ -83,8 +93,13 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
             methods=[door.method],
             tags=[door.tag],
             responses=answers(
-                door.answer, untrained=door.untrained, body=door.body is not None, public=door.right is None
+                door.answer,
+                untrained=door.untrained,
+                body=door.body is not None,
+                public=door.right is None,
+                others=door.others,
             ),
-            openapi_extra=(request(door.body, door.query) if door.body else {}) | security(door.right),
+            openapi_extra=(request(door.path, door.body, door.query, repeatable=door.repeatable) or {})
+            | security(door.right),
             route_class_override=PlainRoute,
         )

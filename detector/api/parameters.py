@@ -51,13 +51,18 @@ def read_train_options(query: Mapping[str, str], body: Mapping[str, Any]) -> Tra
         TrainOptions.model_validate(dict(body), strict=True)
         return TrainOptions.model_validate({**query, **body})
     except ValidationError as error:
-        found: dict[str, Problem] = {}
-        for entry in error.errors(include_url=False, include_context=False):
-            name = excerpt(entry["loc"][0]) if entry["loc"] else "body"
-            given = entry["input"].text if isinstance(entry["input"], Flaw) else entry["input"]
-            shown = None if isinstance(given, dict | list) else excerpt(given)
-            found.setdefault(name, Problem("bad_value", f"{name}: {entry['msg']}.", column=name, excerpt=shown))
-        raise InputError(next(iter(found.values())).message, found.values()) from error
+        raise as_input_error(error) from error
+
+
+def as_input_error(error: ValidationError) -> InputError:
+    """Return what pydantic found wrong in a body as an error of ours, one problem a field."""
+    found: dict[str, Problem] = {}
+    for entry in error.errors(include_url=False, include_context=False):
+        name = excerpt(entry["loc"][0]) if entry["loc"] else "body"
+        given = entry["input"].text if isinstance(entry["input"], Flaw) else entry["input"]
+        shown = None if isinstance(given, dict | list) else excerpt(given)
+        found.setdefault(name, Problem("bad_value", f"{name}: {entry['msg']}.", column=name, excerpt=shown))
+    return InputError(next(iter(found.values())).message, found.values())
 
 
 def _refused(code: str, name: str, what: str, value: str | None = None) -> InputError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,7 +19,9 @@ from starlette.responses import Response
 from detector.api import payloads
 from detector.api.answers import came_as, json_response, now, predictions, predictions_of_frame, rescaled
 from detector.api.callers import caller_of
+from detector.api.cases import CaseEndpoints
 from detector.api.documents import TrainOptions
+from detector.api.idempotency import Effect, Repeats
 from detector.api.kinds import Fields, FieldsMemo, is_plain, refuse_empty, refuse_wrong_kinds
 from detector.api.parameters import read_flag, read_query, read_train_options
 from detector.api.problems import NOT_TRAINED
@@ -30,8 +33,8 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError, ModelFileError, Problem
 from detector.service.scoring import score_rows
 from detector.service.tally import no_unreadable
-from detector.service.versions.training import TrainParameters, train_rows
-from detector.service.versions.updating import update_rows
+from detector.service.versions.training import TrainParameters, TrainResult, train_rows
+from detector.service.versions.updating import UpdateResult, update_rows
 from detector.service.workspace import Champion, Workspace
 from detector.version import VERSION
 
@@ -51,6 +54,8 @@ class Endpoints:
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._fields = FieldsMemo()
+        self.repeats = Repeats(lambda: self.workspace.database)
+        self.cases = CaseEndpoints(lambda: self.workspace, self.repeats)
 
     def warm(self) -> None:
         """Compile what requests need, and grow the champion's trees, so that no request waits for it."""
@@ -108,7 +113,8 @@ class Endpoints:
         """Train a new model on the transactions; it answers from then on."""
         query = read_query(request, _TRAIN_QUERY)
         body = await payloads.read_body(request, self.workspace.settings.max_request_bytes)
-        return await run_sync(self._train, query, body, caller_of(request).name)
+        work = partial(self._train, query, body, caller_of(request).name)
+        return await self.repeats.once(request, body, work)
 
     async def predict(self, request: Request) -> Response:
         """Score one transaction."""
@@ -131,7 +137,8 @@ class Endpoints:
         """Learn from the transactions; the new version answers from then on."""
         read_query(request, ())
         body = await payloads.read_body(request, self.workspace.settings.max_request_bytes)
-        return await run_sync(self._update, body, caller_of(request).name)
+        work = partial(self._update, body, caller_of(request).name)
+        return await self.repeats.once(request, body, work)
 
     async def recent(self, _request: Request) -> Response:
         """List the latest requests of this process."""
@@ -192,11 +199,14 @@ class Endpoints:
             }
         )
 
-    def _train(self, query: dict[str, str], body: bytes, actor: str) -> Response:
+    def _train(self, query: dict[str, str], body: bytes, actor: str, effect: Effect) -> None:
         batch = self._rows_to_learn(body, _TRAIN_OPTIONS)
         options = read_train_options(query, batch.options).model_dump(exclude_none=True)
         roles = options.pop("roles", None)
-        result = train_rows(self.workspace, batch.rows, TrainParameters(**options), roles, actor=actor)
+        also = effect.also(self._trained)
+        train_rows(self.workspace, batch.rows, TrainParameters(**options), roles, actor=actor, also=also)
+
+    def _trained(self, result: TrainResult) -> Response:
         return json_response(
             {
                 "message": f"Trained version {result.version} on {result.rows:,} transactions.",
@@ -211,12 +221,14 @@ class Endpoints:
             }
         )
 
-    def _update(self, body: bytes, actor: str) -> Response:
+    def _update(self, body: bytes, actor: str, effect: Effect) -> None:
         detector = self.workspace.require_champion().detector
         batch = self._rows_to_learn(body)
         self._checked(batch.rows)
         no_unreadable(detector.alignment(batch.rows))
-        result = update_rows(self.workspace, batch.rows, actor=actor)
+        update_rows(self.workspace, batch.rows, actor=actor, also=effect.also(self._updated))
+
+    def _updated(self, result: UpdateResult) -> Response:
         return json_response(
             {
                 "message": f"Learned from {result.rows:,} transactions; version {result.version} answers now.",

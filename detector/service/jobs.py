@@ -22,16 +22,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import Connection, RowMapping, select
 
 from detector.errors import InputError, NotFoundError
 from detector.service import demo, scoring
 from detector.service.access import Right, needs, permit
-from detector.service.background import SILENCE
+from detector.service.background import SILENCE, Task, Work
 from detector.service.drift import drifting
 from detector.service.exports import exporting
 from detector.service.progress import Progress
 from detector.service.review import queueing
+from detector.service.taking_up import LASTING, Watch, goes_on, take_up
+from detector.service.tally import ScoredTally
 from detector.service.versions import training, updating, versus
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
@@ -44,7 +46,10 @@ JobState = Literal["queued", "running", "done", "failed", "cancelled", "interrup
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of long work. ``error`` is a ``DetectorError.to_dict()``; ``result`` depends on the kind."""
+    """One piece of long work. ``error`` is a ``DetectorError.to_dict()``; ``result`` depends on the kind.
+
+    ``attempts``: processes that have worked on it; those before the last one have died.
+    """
 
     id: str
     kind: JobKind
@@ -58,6 +63,7 @@ class Job:
     result: Mapping[str, Any] | None
     created_at: datetime
     finished_at: datetime | None
+    attempts: int = 1
 
     @property
     def is_over(self) -> bool:
@@ -85,13 +91,29 @@ def submit(ws: Workspace, kind: JobKind, arguments: Mapping[str, Any], *, actor:
         )
     training.TrainParameters.from_dict(arguments.get("parameters") or {})
     given, work = dict(arguments), _WORK[kind]
-    job_id = ws.background.submit(kind, given, actor, lambda progress: work(ws, given, actor, progress))
+    job_id = ws.background.submit(
+        kind, given, actor, lambda task: work(ws, given, actor, task), lasting=kind in LASTING
+    )
     return get_job(ws, job_id)
 
 
 def right_of(kind: JobKind) -> Right:
     """Return what a person must be allowed to do to begin or to stop a job of a kind."""
     return _RIGHTS[kind]
+
+
+def take_up_jobs(ws: Workspace) -> int:
+    """Go on with the jobs that processes left when they died, those that can; return how many."""
+
+    def work_of(job: RowMapping) -> Work:
+        return lambda task: _WORK[job["kind"]](ws, job["arguments"], job["actor"], task)
+
+    return take_up(ws.background, ws.database, work_of)
+
+
+def watch_jobs(ws: Workspace) -> None:
+    """Take up jobs that were left, now and whenever a process dies, until the workspace is closed."""
+    ws.background.watch = Watch(lambda: take_up_jobs(ws))
 
 
 def get_job(ws: Workspace, job_id: str) -> Job:
@@ -134,22 +156,33 @@ def wait_for_job(ws: Workspace, job_id: str, timeout: float | None = None) -> Jo
 
 
 def _job(row: RowMapping) -> Job:
-    values = {name: row[name] for name in Job.__dataclass_fields__}
-    if row["state"] in ("queued", "running") and row["heartbeat_at"] < datetime.now(UTC) - SILENCE:
-        values["state"] = "interrupted"
+    values, now = {name: row[name] for name in Job.__dataclass_fields__}, datetime.now(UTC)
+    if row["state"] in ("queued", "running") and row["heartbeat_at"] < now - SILENCE:
+        if goes_on(row, now):
+            values |= {"state": "queued", "message": "The program was stopped; this goes on in a moment."}
+        else:
+            values["state"] = "cancelled" if row["cancel_asked"] else "interrupted"
     return Job(**values)
 
 
-def _train(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: Progress) -> Mapping[str, Any]:
+def _train(ws: Workspace, arguments: Mapping[str, Any], actor: str, task: Task) -> Mapping[str, Any]:
+    def told(result: training.TrainResult) -> dict[str, Any]:
+        return {"version": result.version, "rows": result.rows}
+
     parameters = training.TrainParameters.from_dict(arguments.get("parameters") or {})
-    result = training.train_file(
-        ws, arguments["upload_id"], parameters, arguments.get("roles"), actor=actor, progress=progress
-    )
-    return {"version": result.version, "rows": result.rows}
+    return told(
+        training.train_file(
+            ws, arguments["upload_id"], parameters, arguments.get("roles"), actor=actor, progress=task,
+            also=lambda connection, result: task.end(connection, told(result)),
+        )
+    )  # fmt: skip
 
 
-def _score(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: Progress) -> Mapping[str, Any]:
-    run = scoring.score_file(ws, arguments["upload_id"], actor=actor, progress=progress)
+def _score(ws: Workspace, arguments: Mapping[str, Any], actor: str, task: Task) -> Mapping[str, Any]:
+    def end(connection: Connection, run_id: int, tally: ScoredTally) -> None:
+        task.end(connection, {"run_id": run_id, "rows": tally.rows, "flagged": tally.flagged})
+
+    run = scoring.score_file(ws, arguments["upload_id"], actor=actor, progress=task, job_id=task.id, also=end)
     return {"run_id": run.id, "rows": run.rows, "flagged": run.flagged}
 
 
@@ -182,7 +215,7 @@ def _export(ws: Workspace, arguments: Mapping[str, Any], actor: str, progress: P
     return {"run_id": made.run_id, "format": made.format, "rows": made.rows}
 
 
-_WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Progress], Mapping[str, Any]]] = {
+_WORK: dict[str, Callable[[Workspace, Mapping[str, Any], str, Task], Mapping[str, Any]]] = {
     "train": _train,
     "score": _score,
     "preview_update": _preview,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, insert, select
 
+from detector.durable import make_folder
 from detector.errors import InputError, NotFoundError
 from detector.files import ScoredWriter
 from detector.service.access import needs
@@ -137,7 +138,7 @@ def export_run(ws: Workspace, run_id: int, format: Literal["csv", "parquet"] = "
     if format != "csv":
         raise InputError(f"A run is exported as csv or parquet, not as {format!r}.")
     folder = ws.settings.data_folder / "exports"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f"{source.stem}.csv"
     if not path.is_file():
         with ScoredWriter(path, "csv") as writer:
@@ -166,8 +167,9 @@ def keep_run(
     upload_id: str | None,
     sha256: str | None,
     actor: str,
+    also: Callable[[Connection, int, ScoredTally], None] | None = None,
 ) -> Run:
-    """Put the written rows and their figures under one number; either both are kept or neither."""
+    """Put the written rows and their figures under one number; either both are kept or neither, and so is ``also``."""
     path = written.finish()
     try:
         with ws.database.write() as connection:
@@ -202,6 +204,8 @@ def keep_run(
                 flagged=tally.flagged,
                 sha256=sha256,
             )
+            if also is not None:
+                also(connection, run_id, tally)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 import structlog
+from sqlalchemy import Connection
 
 from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation
@@ -16,6 +17,7 @@ from detector.core.scoring import ScoreResult
 from detector.errors import InputError
 from detector.files import ReadOptions, ScoredWriter
 from detector.service.access import needs
+from detector.service.checkpoints import begin_checkpoint, found_checkpoint
 from detector.service.drift.drifting import keep_drift
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
@@ -108,10 +110,21 @@ def verdict(ws: Workspace, upload_id: str) -> SchemaVerdict:
 
 
 @needs("score")
-def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress = no_progress) -> Run:
+def score_file(
+    ws: Workspace,
+    upload_id: str,
+    *,
+    actor: str,
+    progress: Progress = no_progress,
+    job_id: str | None = None,
+    also: Callable[[Connection, int, ScoredTally], None] | None = None,
+) -> Run:
     """Score an upload with the champion, batch by batch, and keep the result as a run.
 
-    A run that fails or is cancelled leaves nothing behind.
+    A run that fails or is cancelled leaves nothing behind. Under a ``job_id`` the batches of a long file are kept as
+    they are scored; called again with it, also by another process, scoring goes on behind them, with the version and
+    the cutoff that it began with. ``also``: what else stands or falls with the run; called with the transaction, the
+    number of the run and its figures.
 
     Raises
     ------
@@ -122,21 +135,33 @@ def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress 
     Cancelled
         When ``progress`` raised it.
     """
-    champion = ws.require_champion()
     source = upload_source(ws, upload_id)
+    size = ws.settings.batch_rows
+    reading = {"file": source.sha256, "options": repr(source.options), "batch_rows": size}
+    done = None if job_id is None else found_checkpoint(ws, job_id, reading)
+    champion = ws.require_champion() if done is None else done.champion
     table = source.open(champion.detector, progress=progress)
+    if done is None and job_id is not None and table.rows > size:
+        done = begin_checkpoint(ws, job_id, reading, champion)
+        champion = done.champion
     tally = ScoredTally(champion, ws.settings.min_importance, table.set_aside, collect=True)
     with RunWriter(runs_folder(ws)) as writer:
-        for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
-            writer.write(batch, tally.score(batch))
+        for part, batch in enumerate(told_batches(table, size, progress, f"Scoring {table.name}")):
+            known = None if done is None else done.scored(part)
+            scored = tally.score(batch, known)
+            if done is not None and known is None:
+                done.keep(part, scored)
+            writer.write(batch, scored)
         if not tally.rows:
             header = table.frame(limit=0)
             writer.write(header, tally.nothing(header))
         progress(tally.rows, tally.rows, "Finding reasons")
         _tell_missing(ws, champion, tally.report)
         run = keep_run(
-            ws, writer, tally, name=table.name, upload_id=source.upload_id, sha256=source.sha256, actor=actor
+            ws, writer, tally, name=table.name, upload_id=source.upload_id, sha256=source.sha256, actor=actor, also=also
         )
+    if done is not None:
+        done.drop()
     keep_drift(ws, run, tally)
     return run
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from detector.core.alignment import AlignmentReport
 from detector.core.collecting import Collector
-from detector.core.scoring import ScoreResult
 from detector.core.times import times_of
 from detector.errors import InputError, NoKnownColumnsError, Problem, excerpt
 from detector.service.champion import Champion
@@ -50,8 +49,10 @@ class ScoredTally:
             None,
         )
 
-    def score(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def score(self, frame: pd.DataFrame, known: pd.DataFrame | None = None) -> pd.DataFrame:
         """Score a batch and count it; return what scoring adds, row for row (see ``run_files.SCORED_COLUMNS``).
+
+        ``known``: what an earlier process returned for this batch; it is counted, and nothing is scored again.
 
         Raises
         ------
@@ -59,13 +60,18 @@ class ScoredTally:
             When the first batch carries too little of what the model knows.
         """
         frame = self._detector.beside(frame, self.report)
-        result = self._detector.score(frame, cutoff=self.champion.cutoff, after=self.report)
+        if known is None:
+            result = self._detector.score(frame, cutoff=self.champion.cutoff, after=self.report)
+            report = result.report
+            added = self._added(frame, result.scores, result.severities, result.labels == -1)
+        else:
+            report, added = self._detector.alignment(frame, self.report), known.set_axis(frame.index)
         if self.report is None:
-            require_known(result.report, self._min_importance)
+            require_known(report, self._min_importance)
         if self.collected is not None:
-            self.collected.add(frame, result.report)
-        self._count(frame, result)
-        return self._added(frame, result.scores, result.severities, result.labels == -1)
+            self.collected.add(frame, report)
+        self._count(frame, report, added["severity"].to_numpy(), added["flagged"].to_numpy())
+        return added
 
     def nothing(self, header: pd.DataFrame) -> pd.DataFrame:
         """Return what scoring adds to a file that has a header and no rows."""
@@ -109,14 +115,19 @@ class ScoredTally:
             return ()
         return tuple((day, rows, self._flagged_days[day]) for day, rows in sorted(self._days.items()))
 
-    def _count(self, frame: pd.DataFrame, result: ScoreResult) -> None:
-        flagged = result.labels == -1
+    def _count(
+        self,
+        frame: pd.DataFrame,
+        report: AlignmentReport,
+        severities: NDArray[np.float64],
+        flagged: NDArray[np.bool_],
+    ) -> None:
         self.rows += len(frame)
         self.flagged += int(flagged.sum())
-        self.histogram = self.histogram.plus(Histogram.of(result.severities))
-        self.report = result.report if self.report is None else self.report.merged(result.report)
+        self.histogram = self.histogram.plus(Histogram.of(severities))
+        self.report = report if self.report is None else self.report.merged(report)
         if flagged.any():
-            self._keep_worst(frame[flagged], result.severities[flagged])
+            self._keep_worst(frame[flagged], severities[flagged])
         if self._time_column in frame.columns and len(self._days) <= MOST_DAYS:
             days = times_of(frame[self._time_column]).dt.normalize()
             self._days.update(_by_day(days))

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import RowMapping, insert, select
 
-from detector.durable import flush_folder
+from detector.durable import flush_folder, make_folder
 from detector.errors import NotFoundError, UnusableFileError, excerpt
 from detector.service.access import needs
 from detector.service.checking import ColumnCheck, FileCheck, check
@@ -53,7 +53,7 @@ def receive(ws: Workspace, name: str, content: BinaryIO | bytes, *, actor: str) 
     shown = name[-NAME_LENGTH:]
     upload_id = uuid4().hex
     folder = uploads_folder(ws)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / upload_id
     part = path.with_suffix(".part")
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,7 +15,7 @@ from detector.durable import write_durably
 from detector.errors import ConflictError, InputError, ModelFileError, NotTrainedError
 from detector.service.access import needs
 from detector.service.api_probe import ApiProbe
-from detector.service.background import Background, mark_interrupted
+from detector.service.background import Background
 from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
 from detector.service.following import Following
 from detector.service.key_watch import KeyWatch
@@ -24,6 +23,8 @@ from detector.service.logs import MissingLog
 from detector.service.observing import Observations
 from detector.service.review.inbox import Inbox
 from detector.service.review.reranking import Reranker
+from detector.service.sweeping import sweep
+from detector.service.taking_up import mark_interrupted
 from detector.service.versions.versioning import new_version
 from detector.settings import Settings
 from detector.store import audit, tables
@@ -33,9 +34,6 @@ from detector.store.registry import Registry
 from detector.store.versions import Alias, NewVersion, VersionInfo
 
 __all__ = ["CHAMPION", "Champion", "Workspace"]
-
-#: Age in seconds at which a half-written file can only be a dead process's.
-ABANDONED = 24 * 3600
 
 _log = structlog.get_logger(__name__)
 
@@ -98,8 +96,9 @@ class Workspace:
         database.migrate()
         workspace = cls(settings, database)
         mark_interrupted(database, datetime.now(UTC))
-        workspace._sweep()
+        sweep(settings, database)
         workspace._import_champion()
+        workspace._renew_copy()
         return workspace
 
     def close(self) -> None:
@@ -165,11 +164,22 @@ class Workspace:
         return info
 
     @needs("manage")
-    def move_champion(self, version: int, *, expected_revision: int | None, actor: str, reason: str) -> Alias:
-        """Make a registered version champion; raises ``NotFoundError``, ``ModelFileError`` or ``ConflictError``."""
+    def move_champion(
+        self,
+        version: int,
+        *,
+        expected_revision: int | None,
+        actor: str,
+        reason: str,
+        also: Callable[[Connection, Alias], None] | None = None,
+    ) -> Alias:
+        """Make a registered version champion; raises ``NotFoundError``, ``ModelFileError`` or ``ConflictError``.
+
+        ``also``: what else stands or falls with that; called with the transaction.
+        """
         self.detector(version)
         alias = self.registry.move_alias(
-            CHAMPION, version, expected_revision=expected_revision, actor=actor, reason=reason
+            CHAMPION, version, expected_revision=expected_revision, actor=actor, reason=reason, also=also
         )
         self._champion_moved()
         return alias
@@ -266,23 +276,15 @@ class Workspace:
             self.notice = f"The model file {path.name} was not loaded: {error}"
             _log.error("the model file was refused", file=path.name, error=str(error))
 
-    def _sweep(self) -> None:
-        names = ("uploads", "runs", "drift", "previews", "exports", "queues")
-        folders = [self.settings.data_folder / name for name in names]
-        for folder in (*folders, self.settings.versions_folder):
-            for part in folder.glob("*.part"):
-                _remove_abandoned(part)
-        with self.database.read() as connection:
-            named = set(connection.scalars(select(tables.queues.c.file)))
-        for path in self.inbox.folder.glob("*.parquet"):
-            if path.name.removesuffix(".rows.parquet").removesuffix(".parquet") + ".parquet" not in named:
-                _remove_abandoned(path)
-
-
-def _remove_abandoned(part: Path) -> None:
-    try:
-        if time.time() - part.stat().st_mtime > ABANDONED:
-            part.unlink()
-    except FileNotFoundError:
-        # Its writer was alive after all, or another process swept first.
-        return
+    def _renew_copy(self) -> None:
+        """Write the champion's file again where a process died between the promotion and the copy."""
+        alias, path = self.registry.alias(CHAMPION), self.settings.champion_path
+        if alias is None:
+            return
+        known = {info.sha256: info.number for info in self.registry.list()}
+        # A file that is no version here is a person's: it stays until the next promotion.
+        if not path.is_file() or known.get(sha256(path.read_bytes()).hexdigest(), alias.version) != alias.version:
+            try:
+                self._champion_moved()
+            except ModelFileError as error:
+                _log.error("the champion's file could not be written", file=path.name, error=str(error))

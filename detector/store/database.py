@@ -18,6 +18,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, m
 from sqlalchemy.exc import DataError, OperationalError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.sql import column, table
 
+from detector.durable import make_folder
 from detector.errors import DetectorError, InputError
 from detector.store import postgres
 from detector.store.limits import Limits
@@ -58,7 +59,7 @@ class Database:
                 raise DatabaseError("The database has to be a file, since several threads and processes share it.")
             self.file = Path(url.database)
             # Uploaded transactions lie beside the database: for the owner's eyes only.
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.file.parent, 0o700)
             arguments = {"connect_args": {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False}}
             snapshot: dict[str, Any] = {}
         else:

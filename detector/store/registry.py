@@ -147,9 +147,16 @@ class Registry:
             return find_alias(connection, name)
 
     def move_alias(
-        self, name: str, version: int, *, expected_revision: int | None, actor: str, reason: str = ""
+        self,
+        name: str,
+        version: int,
+        *,
+        expected_revision: int | None,
+        actor: str,
+        reason: str = "",
+        also: Callable[[Connection, Alias], None] | None = None,
     ) -> Alias:
-        """Point an alias at a version.
+        """Point an alias at a version. ``also``: what else stands or falls with that; called with the transaction.
 
         Raises
         ------
@@ -161,7 +168,10 @@ class Registry:
         with self.database.write() as connection:
             _row(connection, version)
             _require_revision(connection, name, expected_revision)
-            return _move(connection, name, version, actor, reason)
+            moved = _move(connection, name, version, actor, reason)
+            if also is not None:
+                also(connection, moved)
+            return moved
 
     def drop_alias(self, name: str, *, expected_revision: int | None, actor: str, reason: str = "") -> None:
         """Let an alias point nowhere; one that was never set stays so.

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from detector.durable import flush_folder
+from detector.durable import flush_folder, make_folder
 from detector.errors import InputError, NotFoundError, Problem
 
 #: What scoring adds to the file's own columns, in this order.
@@ -76,7 +76,7 @@ class RunWriter:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         self.path = folder / f"{uuid4().hex}.parquet"
         self._part = self.path.with_suffix(".part")
         self._writer: pq.ParquetWriter | None = None

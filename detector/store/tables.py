@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -130,6 +131,7 @@ jobs = Table(
     Column("actor", String(200), nullable=False),
     Column("state", String(20), nullable=False, index=True),
     Column("owner", String(32), nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="1"),
     Column("done_rows", BigInteger, nullable=False),
     Column("total_rows", BigInteger),
     Column("message", Text, nullable=False),
@@ -269,10 +271,33 @@ audit = Table(
     Column("action", String(40), nullable=False),
     Column("subject", String(200), nullable=False),
     Column("details", _json(), nullable=False),
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
     Index(None, "actor", "number"),
     Index(None, "action", "number"),
     sqlite_autoincrement=True,
 )
 
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("caller", String(200), primary_key=True),
+    Column("key", String(200), primary_key=True),
+    Column("asked", String(64), nullable=False),
+    Column("holder", String(32), nullable=False),
+    Column("until", Moment, nullable=False),
+    Column("status", Integer),
+    Column("answer", LargeBinary),
+    Column("begun_at", Moment, nullable=False, index=True),
+)
 # Tables with rooms of their own; imported here so that whoever knows the metadata knows all of them.
 from detector.store.key_tables import api_keys  # noqa: E402, F401

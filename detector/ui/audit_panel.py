@@ -12,16 +12,19 @@ from detector.service.exports import auditing
 from detector.service.exports.auditing import AuditFilter, LogLine
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor
-from detector.ui.numbers import count, moment
+from detector.ui.numbers import count, moment, plural
 from detector.ui.states import escaped
 
 #: Entries of a page.
 _PAGE = 50
+#: Entries that are followed each time the log is looked at; they take less than half a second.
+_FOLLOWED_AT_ONCE = 5_000
 
 
 def audit_panel(ws: Workspace) -> None:
     """Show the log, newest first, a page at a time."""
     st.caption("Entries are only ever added; nobody can change or remove one here. Times are in UTC.")
+    _chain_line(ws)
     wanted = _filters(ws)
     first = auditing.audit_page(ws, wanted, limit=1)
     if not first.total:
@@ -75,6 +78,24 @@ def audit_panel(ws: Workspace) -> None:
         _entry(known[number])
     else:
         st.caption("This entry is on another page.")
+
+
+def _chain_line(ws: Workspace) -> None:
+    """Say whether the log is as it was written; a long one is only followed when somebody asks."""
+    entries = auditing.log_length(ws)
+    if entries > _FOLLOWED_AT_ONCE and not st.button(
+        f"Check all {count(entries)} entries", key="audit_verify", icon=":material/link:"
+    ):
+        return
+    found = auditing.verify_log(ws)
+    if found.broken is None:
+        st.markdown(f":green[:material/link:] The log is unbroken: {plural(found.entries, 'entry', 'entries')}.")
+    else:
+        st.error(
+            f"{escaped(found.broken)} Entries before that which fit: {count(found.entries)}. Somebody has changed the "
+            "database by other means than this program; compare it with a backup.",
+            icon=":material/link_off:",
+        )
 
 
 def _filters(ws: Workspace) -> AuditFilter:

@@ -9,7 +9,7 @@ from functools import partial
 
 import streamlit as st
 
-from detector.errors import ConflictError, DetectorError
+from detector.errors import DetectorError
 from detector.service.review import deciding, queue
 from detector.service.review.case_changes import MOST_AT_ONCE
 from detector.service.review.case_ids import CaseId
@@ -19,7 +19,7 @@ from detector.service.review.inbox import OUTCOMES, Outcome
 from detector.service.review.queue import QueuePage
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor, allowed
-from detector.ui.numbers import count, money, plural
+from detector.ui.numbers import money, plural
 from detector.ui.states import error_panel, escaped
 
 #: For how long a case is put away: in words, in days.
@@ -31,11 +31,11 @@ _FAILED, _UNDONE = "queue_failed", "undone"
 
 @dataclass(frozen=True)
 class Chosen:
-    """The cases to do something to: ``cases``, or, where that is ``None``, the first ``number`` that match."""
+    """The cases to do something to, with the revision of each that was there when the page was drawn."""
 
     number: int
     amount: float | None
-    cases: tuple[CaseId, ...] | None
+    cases: tuple[CaseId, ...]
     seen: Mapping[CaseId, int]
 
     @property
@@ -45,7 +45,9 @@ class Chosen:
         return f"{plural(self.number, 'case')}{worth}"
 
 
-def chosen_cases(ws: Workspace, page: QueuePage, marked: Sequence[CaseId], typed: str, everything: bool) -> Chosen:
+def chosen_cases(
+    ws: Workspace, filters: Filters, page: QueuePage, marked: Sequence[CaseId], typed: str, everything: bool
+) -> Chosen:
     """Return what is chosen: all that match, else the marked lines and the cases that were typed.
 
     Raises
@@ -54,11 +56,12 @@ def chosen_cases(ws: Workspace, page: QueuePage, marked: Sequence[CaseId], typed
         When what was typed names no case, or one that is not in the queue.
     """
     if everything:
-        number = min(page.total, MOST_AT_ONCE)
-        return Chosen(number, page.amount if number == page.total else None, None, {})
+        cases = queue.matching(ws, filters, actor=actor(), limit=MOST_AT_ONCE)
+        amount = page.amount if len(cases) == page.total else None
+        return Chosen(len(cases), amount, cases, queue.revisions_of(ws, cases))
     named = [CaseId.parse(text) for text in typed.replace(";", ",").replace(" ", ",").split(",") if text.strip()]
     cases = tuple(dict.fromkeys((*marked, *named)))
-    seen = {line.id: line.state.revision for line in page.lines if line.id in cases}
+    seen = queue.revisions_of(ws, cases) | {line.id: line.state.revision for line in page.lines if line.id in cases}
     return Chosen(len(cases), queue.amount_of(ws, cases) if cases else None, cases, seen)
 
 
@@ -67,7 +70,7 @@ def actions(ws: Workspace, filters: Filters, chosen: Chosen) -> None:
     if not allowed("decide"):
         return
     nothing = chosen.number == 0
-    do = partial(_do, ws, filters, chosen)
+    do = partial(_do, chosen)
     with st.popover("Decide", icon=":material/gavel:", type="primary", disabled=nothing):
         outcome: Outcome = st.segmented_control(
             "Decision", OUTCOMES, default="legitimate", required=True, format_func=str.capitalize, key="bulk_outcome"
@@ -175,21 +178,9 @@ def undone_line() -> None:
         st.markdown(f":green[:material/undo:] {escaped(undone)}")
 
 
-def _do(
-    ws: Workspace,
-    filters: Filters,
-    chosen: Chosen,
-    work: Callable[[Sequence[CaseId], Mapping[CaseId, int]], object],
-) -> None:
+def _do(chosen: Chosen, work: Callable[[Sequence[CaseId], Mapping[CaseId, int]], object]) -> None:
     try:
-        cases = chosen.cases
-        if cases is None:
-            cases = queue.matching(ws, filters, actor=actor(), limit=MOST_AT_ONCE)
-            if len(cases) != chosen.number:
-                raise ConflictError(
-                    f"The queue has changed: {count(len(cases))} cases match now, not {count(chosen.number)}."
-                )
-        work(cases, chosen.seen)
+        work(chosen.cases, chosen.seen)
     except DetectorError as error:
         st.session_state[_FAILED] = error
         return

@@ -11,7 +11,7 @@ import streamlit as st
 
 from detector.errors import DetectorError
 from detector.exposure import require_closed_api
-from detector.service import overview
+from detector.service import jobs, overview
 from detector.service.access import Actor, Right
 from detector.service.workspace import Workspace
 from detector.serving import ensure_api
@@ -35,7 +35,9 @@ _DRIFT = {
 @st.cache_resource(show_spinner=False, max_entries=1, on_release=lambda ws: ws.close())
 def workspace() -> Workspace:
     """Return the one workspace of this process."""
-    return Workspace.open()
+    ws = Workspace.open()
+    jobs.watch_jobs(ws)
+    return ws
 
 
 @st.cache_resource(show_spinner=False, max_entries=1)

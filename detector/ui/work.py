@@ -103,7 +103,13 @@ def _progress_panel(ws: Workspace, job_id: str) -> None:
             stopping = st.session_state.get("work_stopping") == job_id
             st.button("Cancel", key="work_cancel", on_click=_cancel, args=(ws, job_id),
                       disabled=stopping or not may(jobs.right_of(job.kind)))  # fmt: skip
-            st.caption("Stopping." if stopping else "You can leave this page; the work goes on.")
+            st.caption("Stopping." if stopping else _going_on(job))
+
+
+def _going_on(job: Job) -> str:
+    if job.attempts > 1:
+        return "The program was stopped meanwhile. This goes on behind what was done already; nothing is done twice."
+    return "You can leave this page; the work goes on."
 
 
 def _cancel(ws: Workspace, job_id: str) -> None:

@@ -121,7 +121,7 @@ with toolbar.container(horizontal=True, vertical_alignment="center"):
         width="stretch",
     )
     try:
-        chosen = chosen_cases(ws, page, marked, typed, everything)
+        chosen = chosen_cases(ws, filters, page, marked, typed, everything)
     except DetectorError as error:
         error_panel("These cases cannot be chosen", error)
         st.stop()

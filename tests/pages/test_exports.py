@@ -1,8 +1,10 @@
 from datetime import date
 
 import pytest
+from sqlalchemy import text
 
 from detector.service.exports import exporting
+from detector.ui import audit_panel
 from tests.pages.saying import labels, press, said
 
 
@@ -115,6 +117,22 @@ def test_a_case_that_is_none_is_explained(show, case, told):
     assert downloads(at) == []
 
 
+def test_a_log_that_was_changed_is_said_to_be(page, ws):
+    with ws.database.write() as connection:
+        connection.execute(text("DROP TRIGGER audit_no_update"))
+        connection.execute(text("UPDATE audit SET actor = 'eve' WHERE number = 2"))
+    at = page.segmented_control(key="exports_view").set_value("Audit log").run()
+    assert "Entry 2 does not fit: what it says is not what was written down." in said(at)
+
+
+def test_a_long_log_is_followed_when_somebody_asks(page, monkeypatch):
+    monkeypatch.setattr(audit_panel, "_FOLLOWED_AT_ONCE", 1)
+    at = page.segmented_control(key="exports_view").set_value("Audit log").run()
+    assert "The log is unbroken" not in said(at)
+    (check,) = (label for label in labels(at) if label.startswith("Check all "))
+    assert "The log is unbroken" in said(press(at, check))
+
+
 def test_the_log_is_told_in_words_and_can_be_filtered(show, ws):
     ws.set_cutoff(95.0, actor="eve", reason="fewer hands")
     at = show("Audit log")
@@ -123,6 +141,7 @@ def test_the_log_is_told_in_words_and_can_be_filtered(show, ws):
     assert first["What"] == "The cutoff moved from 90 to 95. Reason: fewer hands."
     assert "fewer hands" in at.code[0].value
     assert downloads(at) == ["Download JSON lines", "Download CSV"]
+    assert "The log is unbroken: " in said(at)
     at.selectbox(key="audit_actor").set_value("test").run()
     assert set(at.dataframe[0].value["Who"]) == {"test"}
     at.text_input(key="audit_subject").set_value("run 1").run()

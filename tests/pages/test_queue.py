@@ -1,3 +1,5 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from detector.service.review import deciding, locking, queue, queueing, saved_views
@@ -122,6 +124,15 @@ def test_a_pattern_is_closed_at_once(page, queued):
     page.checkbox(key="queue_everything").check().run()
     press(page, f"Mark {largest.cases} cases as legitimate")
     assert queue.view_counts(queued, actor=ME)["decided"] == largest.cases
+
+
+def test_all_that_match_are_decided_as_they_were_seen(page, queued):
+    before = queue.view_counts(queued, actor=ME)["unreviewed"]
+    page.checkbox(key="queue_everything").check().run()
+    deciding.snooze(queued, [first(queued)], datetime.now(UTC) + timedelta(days=1), actor="bob")
+    press(page, f"Mark {before} cases as legitimate")
+    assert "bob left it snoozed. Nothing was changed" in said(page)
+    assert queue.view_counts(queued, actor=ME)["decided"] == 0
 
 
 def test_cases_can_be_snoozed_and_handed_over(page, queued):

@@ -10,8 +10,9 @@ from sqlalchemy import select, update
 
 from detector.errors import InputError, NotFoundError
 from detector.service import background, jobs, runs, uploads
-from detector.service.background import SILENCE, Background, mark_interrupted
+from detector.service.background import SILENCE, Background
 from detector.service.progress import Progress
+from detector.service.taking_up import mark_interrupted
 from detector.service.uploads import Upload
 from detector.service.versions import training, updating
 from detector.service.versions.training import TrainResult

@@ -76,7 +76,7 @@ def audit_page(ws: Workspace, wanted: AuditFilter | None = None, *, offset: int 
     if offset < 0 or not 1 <= limit <= PAGE_ENTRIES:
         raise InputError(f"A page holds 1 to {PAGE_ENTRIES} entries and begins at 0 or later.")
     conditions = _conditions(wanted or AuditFilter())
-    query = select(tables.audit).where(*conditions).order_by(_entry.number.desc()).offset(offset).limit(limit)
+    query = select(*audit.ENTRY).where(*conditions).order_by(_entry.number.desc()).offset(offset).limit(limit)
     with ws.database.read() as connection:
         total = connection.scalar(select(func.count()).select_from(tables.audit).where(*conditions)) or 0
         found = [AuditEntry(**row) for row in connection.execute(query).mappings()]
@@ -90,6 +90,22 @@ def audit_choices(ws: Workspace) -> tuple[tuple[str, ...], tuple[str, ...]]:
         actions = connection.scalars(select(_entry.action).distinct()).all()
     # Here, since every database has an order of its own for texts.
     return tuple(sorted(actors)), tuple(sorted(actions))
+
+
+def log_length(ws: Workspace) -> int:
+    """Return how many entries the log has, as its head says."""
+    with ws.database.read() as connection:
+        return audit.head(connection).entries
+
+
+def verify_log(ws: Workspace, *, noted: tuple[int, str] | None = None) -> audit.Chain:
+    """Follow the log from its first entry to its end and tell the first one that does not fit, if any.
+
+    ``noted``: number and hash of an entry as they were written down elsewhere, see :func:`audit.follow`. Takes some
+    seconds for 100,000 entries.
+    """
+    with ws.database.read() as connection:
+        return audit.follow(connection, noted=noted)
 
 
 @needs("read")
@@ -129,7 +145,7 @@ def _steps(ws: Workspace, wanted: AuditFilter) -> Iterator[list[LogLine]]:
     conditions, last = _conditions(wanted), 0
     while True:
         # By number and not by offset: entries that come meanwhile neither repeat nor push out others.
-        query = select(tables.audit).where(*conditions, _entry.number > last).order_by(_entry.number).limit(STEP)
+        query = select(*audit.ENTRY).where(*conditions, _entry.number > last).order_by(_entry.number).limit(STEP)
         with ws.database.read() as connection:
             lines = [_line(AuditEntry(**row)) for row in connection.execute(query).mappings()]
         if not lines:

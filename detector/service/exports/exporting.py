@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from sqlalchemy import select
 
-from detector.durable import write_durably
+from detector.durable import make_folder, write_durably
 from detector.errors import InputError, NotFoundError
 from detector.files import ScoredWriter
 from detector.files.excel_writing import MOST_COLUMNS, MOST_ROWS, WorkbookWriter
@@ -137,7 +137,7 @@ def _write(
     actor: str,
     progress: Progress,
 ) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     told, shortened = f"Writing {FORMATS[format]}", 0
     progress(0, run.rows, told)
     frames = _frames(ws, run, decided)

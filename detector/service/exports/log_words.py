@@ -116,6 +116,9 @@ _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "key revoked": lambda _, subject, told: (
         f"The key of {told.get('name')} ({subject.removeprefix('key ')}) was revoked.{_because(told)}"
     ),
+    "job taken up": lambda _, __, told: (
+        f"Work that a process left was taken up again: {str(told.get('kind', '')).replace('_', ' ')}."
+    ),
     "job submitted": lambda _, __, told: f"Work was asked for: {str(told.get('kind', '')).replace('_', ' ')}.",
     "job cancelled": lambda _, __, ___: "Work was stopped.",
 }

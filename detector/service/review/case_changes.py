@@ -73,6 +73,7 @@ def change_cases(
     seen: Mapping[CaseId, int] | None = None,
     mind_locks: bool = True,
     outcome: Outcome | None = None,
+    also: Callable[[Connection, Change, States], None] | None = None,
     **details: Any,
 ) -> Change:
     """Change cases, all of them or none.
@@ -82,6 +83,7 @@ def change_cases(
     action : one of :data:`WORDS`. A note leaves the cases, and their revisions, as they are.
     seen : the revision of each case that the change was decided on.
     mind_locks : whether a case that somebody else is looking at refuses the change.
+    also : what else stands or falls with the change; called with the transaction and how the cases are from now on.
     details : what the log keeps beside who, what and how many.
 
     Raises
@@ -123,6 +125,8 @@ def change_cases(
             connection, actor=actor, action=f"cases {WORDS[action]}", subject=subject, did=action, batch=change.batch,
             count=len(chosen), amount=amount, **({"outcome": outcome} if outcome else {}), **details,
         )  # fmt: skip
+        if also is not None:
+            also(connection, change, states)
     return change
 
 
@@ -198,6 +202,7 @@ def _must_be_as_seen(states: States, seen: Mapping[CaseId, int] | None) -> None:
             f"Case {moved[0]} has changed since{others}: {state.changed_by} left it "
             f"{f'decided as {state.outcome}' if state.outcome else state.status}. Nothing was changed; look again.",
             cases=[str(case) for case in moved[:20]],
+            revision=state.revision,
         )
 
 

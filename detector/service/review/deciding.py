@@ -83,6 +83,7 @@ def decide(
     note: str = "",
     seconds: float | None = None,
     seen: Mapping[CaseId, int] | None = None,
+    also: Callable[[Connection, Change, States], None] | None = None,
 ) -> Change:
     """Say what cases are. An earlier decision on one of them is replaced, and stays in its timeline.
 
@@ -91,6 +92,7 @@ def decide(
     reason : a code of :data:`REASONS` for this outcome.
     seconds : how long a person looked, for one case.
     seen : the revision of each case that the decision was made on; what has moved on since is not overwritten.
+    also : what else stands or falls with the decision; called with the transaction and how the cases are from now on.
 
     Raises
     ------
@@ -133,7 +135,9 @@ def decide(
             for case, number in zip(change.cases, numbers, strict=True)
         }
 
-    return change_cases(ws, cases, "decided", after, actor=actor, note=note, seen=seen, outcome=outcome, reason=reason)
+    return change_cases(
+        ws, cases, "decided", after, actor=actor, note=note, seen=seen, outcome=outcome, also=also, reason=reason
+    )
 
 
 @needs("decide")

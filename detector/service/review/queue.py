@@ -104,6 +104,11 @@ def matching(ws: Workspace, filters: Filters, *, actor: str, limit: int) -> tupl
     return tuple(CaseId(table.queue.run, int(table.rows[at])) for table, at in found.best(0, limit))
 
 
+def revisions_of(ws: Workspace, cases: Sequence[CaseId]) -> dict[CaseId, int]:
+    """Return the revision of each case as it is now, for a change that is made on it; raises ``NotFoundError``."""
+    return {case: table.state(at).revision for case, (table, at) in ws.inbox.places(cases).items()}
+
+
 def amount_of(ws: Workspace, cases: Sequence[CaseId]) -> float | None:
     """Return the sum of the amounts of cases, ``None`` where none has one; raises ``NotFoundError``."""
     amounts = [float(table.amounts[at]) for table, at in ws.inbox.places(cases).values() if table.queue.amount]

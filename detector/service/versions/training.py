@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import Connection
 
 from detector.core.frames import as_frame
 from detector.core.model import DynamicAnomalyDetector
@@ -77,6 +78,10 @@ class TrainResult:
     upload_id: str | None = None
 
 
+#: What else stands or falls with a training: called with its transaction and its result.
+Also = Callable[[Connection, TrainResult], None]
+
+
 @dataclass(frozen=True)
 class _HeldOut:
     rows: int
@@ -93,8 +98,9 @@ def train_rows(
     *,
     actor: str,
     progress: Progress = no_progress,
+    also: Also | None = None,
 ) -> TrainResult:
-    """Train on rows in memory and make the new version champion.
+    """Train on rows in memory and make the new version champion. ``also``: see :data:`Also`.
 
     Raises
     ------
@@ -102,7 +108,9 @@ def train_rows(
         When a parameter, a role or the rows cannot be used.
     """
     frame = as_frame(rows)
-    return fit_and_promote(ws, frame, parameters, roles, actor=actor, progress=progress, refuse_unreadable=True)
+    return fit_and_promote(
+        ws, frame, parameters, roles, actor=actor, progress=progress, refuse_unreadable=True, also=also
+    )
 
 
 @needs("manage")
@@ -114,8 +122,9 @@ def train_file(
     *,
     actor: str,
     progress: Progress = no_progress,
+    also: Also | None = None,
 ) -> TrainResult:
-    """Train on an upload and make the new version champion.
+    """Train on an upload and make the new version champion. ``also``: see :data:`Also`.
 
     Raises
     ------
@@ -124,7 +133,7 @@ def train_file(
     Cancelled
         When ``progress`` raised it; nothing is kept then.
     """
-    return train_source(ws, upload_source(ws, upload_id), parameters, roles, actor=actor, progress=progress)
+    return train_source(ws, upload_source(ws, upload_id), parameters, roles, actor=actor, progress=progress, also=also)
 
 
 @needs("manage")
@@ -186,6 +195,7 @@ def train_source(
     progress: Progress,
     origin: Origin = "trained",
     set_aside: Path | None = None,
+    also: Also | None = None,
 ) -> TrainResult:
     """Train on a file, wherever it lies; what :func:`train_file` and :func:`train_path` have in common."""
     table = source.open(progress=progress)
@@ -215,6 +225,7 @@ def train_source(
         notes=notes,
         figures=figures,
         origin=origin,
+        also=also,
     )
     return replace(result, set_aside=table.set_aside, upload_id=source.upload_id)
 
@@ -232,6 +243,7 @@ def fit_and_promote(
     figures: Mapping[str, Any] | None = None,
     origin: Origin = "trained",
     refuse_unreadable: bool = False,
+    also: Also | None = None,
 ) -> TrainResult:
     """Fit a model, measure it on rows held out, register it and make it champion.
 
@@ -259,9 +271,8 @@ def fit_and_promote(
         "parameters": asdict(parameters),
     }
     new = new_version(detector, origin=origin, figures={"training": training, **(figures or {})})
-    info = ws.promote(new, actor=actor, reason="training")
-    return TrainResult(
-        version=info.number,
+    result = TrainResult(
+        version=0,
         rows=len(frame),
         features=learned_features(detector),
         left_out=left_out(detector),
@@ -271,6 +282,13 @@ def fit_and_promote(
         held_out_rows=held_out.rows,
         parameters=parameters,
     )
+
+    def tell(connection: Connection, number: int) -> None:
+        if also is not None:
+            also(connection, replace(result, version=number))
+
+    info = ws.promote(new, actor=actor, reason="training", also=tell)
+    return replace(result, version=info.number)
 
 
 def _measure_held_out(frame: pd.DataFrame, parameters: TrainParameters, roles: Mapping[str, str] | None) -> _HeldOut:

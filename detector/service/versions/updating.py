@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import Connection
 
 from detector.core.frames import as_frame
 from detector.errors import ConflictError, InputError, NotFoundError
@@ -67,9 +68,15 @@ class UpdateResult:
 
 @needs("manage")
 def update_rows(
-    ws: Workspace, rows: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]], *, actor: str
+    ws: Workspace,
+    rows: pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    actor: str,
+    also: Callable[[Connection, UpdateResult], None] | None = None,
 ) -> UpdateResult:
     """Update the champion with rows in memory; the result is champion at once.
+
+    ``also``: what else stands or falls with the update; called with its transaction and its result.
 
     Raises
     ------
@@ -85,7 +92,7 @@ def update_rows(
         require_known(report, ws.settings.min_importance)
         return Learned(taught(ws, as_registered(ws, champion).updated(frame)), len(frame), report)
 
-    return _update(ws, learn, actor)
+    return _update(ws, learn, actor, also)
 
 
 @needs("manage")
@@ -167,7 +174,12 @@ def list_versions(ws: Workspace) -> tuple[VersionInfo, ...]:
     return ws.registry.list(lane="main")
 
 
-def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> UpdateResult:
+def _update(
+    ws: Workspace,
+    learn: Callable[[Champion], Learned],
+    actor: str,
+    also: Callable[[Connection, UpdateResult], None] | None = None,
+) -> UpdateResult:
     for attempt in range(ATTEMPTS):
         alias = ws.registry.alias(CHAMPION)
         champion = ws.current_champion()
@@ -190,12 +202,18 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
                 "decisions": decisions_of(learned.detector),
             },
         )
+        features = learned_features(learned.detector)
+        result = UpdateResult(0, learned.rows, features, report, tuple(added), learned.set_aside)
+
+        def tell(connection: Connection, number: int, result: UpdateResult = result) -> None:
+            if also is not None:
+                also(connection, replace(result, version=number))
+
         try:
-            info = ws.promote(new, actor=actor, expected_revision=alias.revision, reason="update")
+            info = ws.promote(new, actor=actor, expected_revision=alias.revision, reason="update", also=tell)
         except ConflictError:
             if attempt == ATTEMPTS - 1:
                 raise
             continue
-        features = learned_features(learned.detector)
-        return UpdateResult(info.number, learned.rows, features, report, tuple(added), learned.set_aside)
+        return replace(result, version=info.number)
     raise ConflictError("Others kept changing the champion while this update was made. Try again.")

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert
+import time_machine
 
 from detector.errors import InputError
 from detector.service.cutoff import cutoffs
@@ -13,7 +13,7 @@ from detector.service.exports import auditing
 from detector.service.exports.auditing import AuditFilter
 from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
-from detector.store import audit, tables
+from detector.store import audit
 
 
 @pytest.fixture
@@ -25,9 +25,8 @@ def noted(ws: Workspace) -> Workspace:
             (2, "=eve()", "odd thing", "case 3-100%", {"file": "/srv/home/secret/data.csv", "n": 3, "long": "x" * 99}),
             (3, "ada", "champion moved", "version 2", {"before": 1, "reason": "better", "revision": 2}),
         ):
-            at = datetime(2026, 3, day, 23, 30, tzinfo=UTC)
-            values = {"at": at, "actor": actor, "action": action, "subject": subject, "details": details}
-            connection.execute(insert(tables.audit).values(**values))
+            with time_machine.travel(datetime(2026, 3, day, 23, 30, tzinfo=UTC), tick=False):
+                audit.record(connection, actor=actor, action=action, subject=subject, **details)
     return ws
 
 
@@ -117,3 +116,9 @@ def test_what_this_program_writes_down_has_a_sentence(ws: Workspace, trained: Tr
     ]
     newest = auditing.audit_page(ws, limit=1).lines[0]
     assert datetime.now(UTC) - newest.at < timedelta(minutes=5)
+
+
+def test_the_log_is_followed_and_says_where_it_ends(noted: Workspace) -> None:
+    found = auditing.verify_log(noted)
+    assert (found.entries, found.broken, auditing.log_length(noted)) == (3, None, 3)
+    assert auditing.verify_log(noted, noted=(3, found.head.hash)).broken is None
