@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from detector.__main__ import main
 from detector.store.database import Database
+from tests.databases import break_seal
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +45,8 @@ def test_an_unbroken_log_is_told_with_what_to_note(capsys: pytest.CaptureFixture
 
 def test_a_broken_log_names_the_first_entry_that_does_not_fit(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     database = opened(home)
+    break_seal(database, "audit")
     with database.write() as connection:
-        connection.execute(text("DROP TRIGGER audit_no_update"))
         connection.execute(text("UPDATE audit SET actor = 'eve' WHERE number = 2"))
     database.close()
     assert main(["verify-log"]) == 2
