@@ -1,4 +1,4 @@
-"""The command line: ``python -m detector serve | train | score | update | info | sample``.
+"""The command line: ``python -m detector serve | train | score | update | versions | ... | info | sample``.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 2 it could not be done and
 standard error says why, 130 stopped by Ctrl-C.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from detector.commands import versions
 from detector.commands.opening import ACTOR, UsageError, open_workspace, read_settings
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
@@ -82,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     update = commands.add_parser("update", help="let the champion learn from a file")
     update.set_defaults(command=_update)
     _add_file(update)
+
+    versions.add_to(commands)
 
     info = commands.add_parser("info", help="tell what the champion is and knows")
     info.set_defaults(command=_info)
@@ -214,7 +217,12 @@ def _update(options: argparse.Namespace) -> None:
     with open_workspace() as workspace, progress_line() as progress:
         result = update_path(workspace, options.file, actor=ACTOR, progress=progress, set_aside=options.set_aside,
                              reading=_reading(options))  # fmt: skip
-    print(f"Version {result.version} is champion: learned from {result.rows:,} rows of {options.file.name}.")
+    did = "is champion" if result.promoted else "waits for a person"
+    print(f"Version {result.version} {did}: learned from {result.rows:,} rows of {options.file.name}.")
+    for reason in result.suspicions:
+        print(reason)
+    if not result.promoted:
+        print(f"To make it champion all the same: python -m detector promote {result.version} --reason WHY")
     print(f"It knows {len(result.features)} columns: {', '.join(result.features)}.")
     if result.newly_learned:
         print(f"Newly learned: {', '.join(result.newly_learned)}.")

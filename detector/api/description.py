@@ -47,17 +47,29 @@ def train_query() -> dict[str, Any]:
     return {name: schema for name, schema in properties.items() if name != "roles"}
 
 
-def request(body: type[BaseModel], query: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of a request with ``body`` and the parameters ``query``."""
-    return {
-        "parameters": [{"name": name, "in": "query", "required": False, "schema": query[name]} for name in query],
-        "requestBody": {"required": True, "content": {JSON_TYPE: {"schema": body.model_json_schema()}}},
-    }
+def request(
+    body: type[BaseModel] | None, query: Mapping[str, Any], path: Mapping[str, Any], headers: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the description of a request with ``body`` and its parameters, by where they stand."""
+    parameters = [
+        {"name": name, "in": place, "required": place == "path", "schema": schema}
+        for place, given in (("path", path), ("query", query), ("header", headers))
+        for name, schema in given.items()
+    ]
+    described: dict[str, Any] = {"parameters": parameters}
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": {JSON_TYPE: {"schema": body.model_json_schema()}}}
+    return described
 
 
-def answers(answer: type[BaseModel], *, untrained: bool, body: bool) -> dict[int | str, dict[str, Any]]:
-    """Return the description of what comes back; ``untrained``: also before any training, ``body``: for bodies too."""
-    problems = dict(_BODY_PROBLEMS) if body else {}
+def answers(
+    answer: type[BaseModel], *, untrained: bool, body: bool, problems: Mapping[int, str]
+) -> dict[int | str, dict[str, Any]]:
+    """Return the description of what comes back.
+
+    ``untrained``: also before any training, ``body``: for bodies too, ``problems``: what else may be wrong.
+    """
+    problems = {**(_BODY_PROBLEMS if body else {}), **problems}
     if untrained:
         problems[HTTPStatus.SERVICE_UNAVAILABLE.value] = "No model has been trained yet."
     content = {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}

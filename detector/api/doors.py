@@ -14,8 +14,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from detector.api import documents as docs
+from detector.api import version_documents as own
 from detector.api.description import SCORE_QUERY, answers, request, train_query
 from detector.api.routes import Endpoints
+from detector.api.version_description import ABSENT, ALIAS, BATCH_QUERY, IF_MATCH, MOVED, NUMBER, PAGES, UNUSABLE
+from detector.api.version_routes import VersionEndpoints
 from detector.service.access import Right
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -26,7 +29,8 @@ class Door:
     """One documented way in.
 
     ``right``: what a caller must be allowed to do; ``None`` lets everybody in. ``untrained``: it answers 503 before the
-    first training.
+    first training. ``path_schema``, ``headers``: what stands in the path and in headers; ``problems``: what else may be
+    wrong, by status.
     """
 
     method: str
@@ -38,15 +42,19 @@ class Door:
     body: type[BaseModel] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     untrained: bool = False
+    path_schema: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
+    problems: Mapping[int, str] = field(default_factory=dict)
 
 
 def doors(to: Endpoints) -> tuple[Door, ...]:
     """Return all doors, the busiest first, since routes are tried in this order."""
+    models = VersionEndpoints(to)
     return (
         Door("POST", "/predict", "score", to.predict, docs.PredictionDocument, "Score",
              docs.PredictBody, SCORE_QUERY, untrained=True),
         Door("POST", "/predict/batch", "score", to.predict_batch, docs.BatchDocument, "Score",
-             docs.TransactionsBody, SCORE_QUERY, untrained=True),
+             docs.TransactionsBody, BATCH_QUERY, untrained=True, problems=ABSENT),
         Door("POST", "/train", "manage", to.train, docs.TrainedDocument, "Learn", docs.TrainBody, train_query()),
         Door("POST", "/update", "manage", to.update, docs.UpdatedDocument, "Learn",
              docs.TransactionsBody, untrained=True),
@@ -54,6 +62,25 @@ def doors(to: Endpoints) -> tuple[Door, ...]:
         Door("GET", "/health", None, to.health, docs.HealthDocument, "State"),
         Door("GET", "/model/info", "score", to.model_info, docs.ModelDocument, "State"),
         Door("GET", "/requests/recent", "read", to.recent, docs.RecentDocument, "State"),
+        Door("GET", "/models", "read", models.versions, own.VersionsDocument, "Versions",
+             query=PAGES, problems=UNUSABLE),
+        Door("GET", "/models/aliases", "read", models.aliases, own.AliasesDocument, "Versions", problems=UNUSABLE),
+        Door("GET", "/models/aliases/{alias}", "read", models.alias, own.AliasDocument, "Versions",
+             path_schema=ALIAS, problems=UNUSABLE | ABSENT),
+        Door("PUT", "/models/aliases/{alias}", "manage", models.move_alias, own.AliasDocument, "Versions",
+             own.AliasBody, path_schema=ALIAS, headers=IF_MATCH, untrained=True, problems=ABSENT | MOVED),
+        Door("DELETE", "/models/aliases/challenger", "manage", models.drop_challenger, own.DroppedDocument, "Versions",
+             headers=IF_MATCH, problems=UNUSABLE | MOVED),
+        Door("GET", "/models/trial", "read", models.trial, own.TrialDocument, "Versions", problems=UNUSABLE | ABSENT),
+        Door("PUT", "/models/trial", "manage", models.start_trial, own.TrialDocument, "Versions",
+             own.TrialBody, headers=IF_MATCH, untrained=True, problems=ABSENT | MOVED),
+        Door("DELETE", "/models/trial", "manage", models.stop_trial, own.DroppedDocument, "Versions",
+             headers=IF_MATCH, problems=UNUSABLE | ABSENT | MOVED),
+        Door("GET", "/models/waiting", "read", models.waiting, own.VersionsDocument, "Versions", problems=UNUSABLE),
+        Door("DELETE", "/models/waiting/{version}", "manage", models.dismiss, own.VersionDocument, "Versions",
+             path_schema=NUMBER, problems=UNUSABLE | ABSENT),
+        Door("GET", "/models/{version}", "read", models.version, own.VersionDocument, "Versions",
+             path_schema=NUMBER, problems=UNUSABLE | ABSENT),
     )  # fmt: skip
 
 
@@ -82,7 +109,9 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
             door.endpoint,
             methods=[door.method],
             tags=[door.tag],
-            responses=answers(door.answer, untrained=door.untrained, body=door.body is not None),
-            openapi_extra=None if door.body is None else request(door.body, door.query),
+            responses=answers(
+                door.answer, untrained=door.untrained, body=door.body is not None, problems=door.problems
+            ),
+            openapi_extra=request(door.body, door.query, door.path_schema, door.headers),
             route_class_override=PlainRoute,
         )

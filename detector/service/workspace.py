@@ -16,12 +16,14 @@ from detector.durable import write_durably
 from detector.errors import ConflictError, InputError, ModelFileError, NotTrainedError
 from detector.service.api_probe import ApiProbe
 from detector.service.background import Background, mark_interrupted
-from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
+from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch, own_cutoff_in
 from detector.service.following import Following
 from detector.service.logs import MissingLog
 from detector.service.observing import Observations
 from detector.service.review.inbox import Inbox
 from detector.service.review.reranking import Reranker
+from detector.service.versions.live_trial import LiveTrial
+from detector.service.versions.settling import settle
 from detector.service.versions.versioning import new_version
 from detector.settings import Settings
 from detector.store import audit, tables
@@ -59,6 +61,8 @@ class Workspace:
         The cases of the runs that were sent to the queue.
     reranker : Reranker
         Ranks them anew after decisions.
+    trial : LiveTrial
+        Takes part in the trial of a challenger on live traffic, if one goes on.
     notice : str or None
         A sentence for people when something is wrong with the models on disk (a ``MODEL_PATH`` file that was refused).
     """
@@ -76,6 +80,7 @@ class Workspace:
         self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.ranked)
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
+        self.trial = LiveTrial(database, self._watch.as_champion)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Workspace:
@@ -101,6 +106,7 @@ class Workspace:
         """Ask running jobs to stop and let go of the database."""
         self.observations.close()
         self.following.write()
+        self.trial.close()
         self.background.close()
         self.database.close()
 
@@ -158,11 +164,33 @@ class Workspace:
         self._champion_moved()
         return info
 
-    def move_champion(self, version: int, *, expected_revision: int | None, actor: str, reason: str) -> Alias:
+    def take_part_in_trials(self) -> None:
+        """Let live requests be scored by a challenger as well, from now on; for the process that answers them."""
+        self._watch.trial_seen = self.trial.look
+
+    def as_champion(self, version: int) -> Champion:
+        """Return a version as it would answer as champion; raises ``NotFoundError`` or ``ModelFileError``."""
+        with self.database.read() as connection:
+            own_cutoff = own_cutoff_in(connection)
+        return self._watch.as_champion(version, own_cutoff)
+
+    def move_champion(
+        self,
+        version: int,
+        *,
+        expected_revision: int | None,
+        actor: str,
+        reason: str,
+    ) -> Alias:
         """Make a registered version champion; raises ``NotFoundError``, ``ModelFileError`` or ``ConflictError``."""
         self.detector(version)
         alias = self.registry.move_alias(
-            CHAMPION, version, expected_revision=expected_revision, actor=actor, reason=reason
+            CHAMPION,
+            version,
+            expected_revision=expected_revision,
+            actor=actor,
+            reason=reason,
+            also=lambda connection, number: settle(connection, number, actor),
         )
         self._champion_moved()
         return alias

@@ -35,3 +35,10 @@ def entries(connection: Connection, *, limit: int = 200) -> tuple[AuditEntry, ..
     """Return the newest entries first."""
     found = connection.execute(select(tables.audit).order_by(tables.audit.c.number.desc()).limit(limit))
     return tuple(AuditEntry(**row) for row in found.mappings())
+
+
+def latest(connection: Connection, *, action: str, subject: str) -> AuditEntry | None:
+    """Return the newest entry of an action on a subject, or ``None``."""
+    query = select(tables.audit).where(tables.audit.c.action == action, tables.audit.c.subject == subject)
+    found = connection.execute(query.order_by(tables.audit.c.number.desc()).limit(1)).mappings().one_or_none()
+    return None if found is None else AuditEntry(**found)

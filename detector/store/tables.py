@@ -273,3 +273,6 @@ audit = Table(
     Index(None, "action", "number"),
     sqlite_autoincrement=True,
 )
+
+# Tables in rooms of their own register themselves with the metadata.
+import detector.store.trial_tables  # noqa: E402, F401
