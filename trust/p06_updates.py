@@ -8,23 +8,19 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 
-from detector.core import fitted
 from detector.core.frames import as_frame
 from detector.core.model import DynamicAnomalyDetector
 from detector.service.versions.training import TrainParameters, train_rows
 from detector.service.versions.updating import update_rows
 from detector.service.workspace import Workspace
 from detector.synthetic import generate_week
+from trust.digests import ROLES, digests, drawn_by_order, send_digests
 from trust.models import Row, payments
 from trust.promise import Outcome, Promise, Size
 from trust.serving import settings_in
-
-ROLES = {"is_fraud": "label"}
 
 
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
@@ -33,7 +29,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     rows = size.choose(1_000, 120)
     with ExitStack() as stack:
         if broken:
-            stack.enter_context(patch.object(fitted, "update", _update_by_order(fitted.update)))
+            stack.enter_context(drawn_by_order())
         faults = _other_processes(processes, seeds, weeks, rows, broken)
         versions = _replayed(folder, replays, faults)
         _other_orders(orders, weeks, rows, faults)
@@ -44,17 +40,6 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     return Outcome(figure, tuple(faults))
 
 
-def digests(seed: int, weeks: int, rows: int) -> list[str]:
-    """Return the SHA-256 of a model after its training and after each update, and of its scores at the end."""
-    model = DynamicAnomalyDetector(n_estimators=40, random_state=seed, roles=ROLES)
-    found = []
-    for week in range(1, weeks + 1):
-        frame = generate_week(week, rows=rows)
-        model = model.fit(frame) if week == 1 else model.updated(frame)
-        found.append(sha256(model.to_bytes()).hexdigest())
-    return [*found, sha256(model.score(generate_week(weeks, rows=rows)).scores.tobytes()).hexdigest()]
-
-
 def _other_processes(processes: int, seeds: int, weeks: int, rows: int, broken: bool) -> list[str]:
     """Return where fresh processes come to other bytes than this one."""
     context = multiprocessing.get_context("spawn")
@@ -62,7 +47,7 @@ def _other_processes(processes: int, seeds: int, weeks: int, rows: int, broken: 
     running = []
     for _ in range(processes):
         ours, theirs = context.Pipe()
-        process = context.Process(target=_told, args=(theirs, tasks, broken), daemon=True)
+        process = context.Process(target=send_digests, args=(theirs, tasks, broken), daemon=True)
         process.start()
         theirs.close()
         running.append((process, ours))
@@ -80,13 +65,6 @@ def _other_processes(processes: int, seeds: int, weeks: int, rows: int, broken: 
     if len({tuple(one) for one in here}) != seeds:
         faults.append("two seeds gave the same model")
     return faults
-
-
-def _told(connection: Any, tasks: Sequence[tuple[int, int, int]], broken: bool) -> None:
-    with ExitStack() as stack:
-        if broken:
-            stack.enter_context(patch.object(fitted, "update", _update_by_order(fitted.update)))
-        connection.send([digests(*task) for task in tasks])
 
 
 def _replayed(folder: Path, updates: int, faults: list[str]) -> int:
@@ -148,16 +126,6 @@ def _other_orders(orders: int, weeks: int, rows: int, faults: list[str]) -> None
         if known is not None and found != known:
             faults.append(f"order {turn} of the columns gives another model or other scores")
         known = known or found
-
-
-def _update_by_order(whole: Any) -> Any:
-    """Return an update that takes another seed for each order of the columns, as one that looped over them would."""
-
-    def update(known: Any, frame: Any, settings: Any, roles: Any, *rest: Any) -> Any:
-        seed = (settings.seed + hash(tuple(frame.columns)) % 1000) % 2**32
-        return whole(known, frame, type(settings)(**{**settings.__dict__, "seed": seed}), roles, *rest)
-
-    return update
 
 
 PROMISE = Promise(
