@@ -7,8 +7,9 @@ that upgrade. On PostgreSQL a write begins with an advisory lock.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,20 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """Give the one connection that may write now; commit at the end, roll back on an error."""
-        with self._writing.begin() as connection:
+        with self._turn(), self._writing.begin() as connection:
             if self._file is None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITERS})
             yield connection
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Wait for the writers of all processes that came before.
+
+        SQLite lets those who wait look again after pauses that grow, so that under many writers some are never in time
+        and fail. A lock on a file wakes them when it is free, and PostgreSQL's has a queue.
+        """
+        if self._file is None or sys.platform == "win32":
+            return nullcontext()
+        return file_lock(self._file.with_name(self._file.name + ".writers"))
 
     def migrate(self) -> None:
         """Bring the schema to this release. Several processes may do so at once: one works, the others wait.
