@@ -19,6 +19,7 @@ from detector.ui.models_panels import keep_failure
 from detector.ui.numbers import age, count, number, percent, plural
 from detector.ui.states import escaped
 from detector.ui.theme import CONFIG
+from detector.ui.versus_panels import agreement_table
 
 #: Seconds between two looks at the figures.
 REFRESH = 2.0
@@ -134,17 +135,7 @@ def _figures(state: TrialState) -> None:
             alt="Live requests by severity with the champion and with the challenger",
         )
     with right:
-        st.markdown("**Who flags what**")
-        parts = (agree.both, agree.only_champion, agree.only_challenger, agree.neither)
-        st.table(
-            {
-                "Requests": ["Flagged by both", "Champion alone", "Challenger alone", "Neither"],
-                "Number": [count(n) for n in parts],
-                "Share": [percent(n / agree.rows) for n in parts],
-            },
-            border="horizontal",
-            hide_index=True,
-        )
+        agreement_table(agree, "Requests")
         if state.trial.mode == "share":
             st.caption(f"The challenger answered {plural(counts.answered, 'request')} of these.")
 
