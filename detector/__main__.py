@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from detector.commands import database, keys, verify_log
+from detector.commands import database, keys, verify_log, versions
 from detector.commands.opening import ACTOR, UsageError, open_workspace, read_settings
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
@@ -83,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     update = commands.add_parser("update", help="let the champion learn from a file")
     update.set_defaults(command=_update)
     _add_file(update)
+
+    versions.add_to(commands)
 
     info = commands.add_parser("info", help="tell what the champion is and knows")
     info.set_defaults(command=_info)
@@ -220,7 +222,12 @@ def _update(options: argparse.Namespace) -> None:
     with open_workspace() as workspace, progress_line() as progress:
         result = update_path(workspace, options.file, actor=ACTOR, progress=progress, set_aside=options.set_aside,
                              reading=_reading(options))  # fmt: skip
-    print(f"Version {result.version} is champion: learned from {result.rows:,} rows of {options.file.name}.")
+    did = "is champion" if result.promoted else "waits for a person"
+    print(f"Version {result.version} {did}: learned from {result.rows:,} rows of {options.file.name}.")
+    for reason in result.suspicions:
+        print(reason)
+    if not result.promoted:
+        print(f"To make it champion all the same: python -m detector promote {result.version} --reason WHY")
     print(f"It knows {len(result.features)} columns: {', '.join(result.features)}.")
     if result.newly_learned:
         print(f"Newly learned: {', '.join(result.newly_learned)}.")

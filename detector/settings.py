@@ -74,6 +74,18 @@ class Settings(BaseSettings):
     min_importance: float = Field(
         default=0.02, ge=0, le=1, description="Rows that carry less of the model's importance than this are not scored."
     )
+    update_max_flagged: float = Field(
+        default=0.5, ge=0, le=1, description="An update of which the champion flags more than this waits for a person."
+    )
+    update_min_correlation: float = Field(
+        default=0.5,
+        ge=-1,
+        le=1,
+        description="So does one that leaves less rank correlation on its own rows.",
+    )
+    update_max_shift: float = Field(
+        default=0.1, ge=0, le=1, description="So does one that moves the flagged share of these rows by more than this."
+    )
     max_upload_bytes: int = Field(default=200 * 1024**2, ge=1, description="Largest file the workspace takes.")
     max_request_rows: int = Field(default=10_000, ge=1, description="Most rows in one request to the API.")
     max_request_bytes: int = Field(default=10 * 1024**2, ge=1, description="Largest body of a request to the API.")

@@ -67,14 +67,24 @@ def train_query() -> dict[str, Any]:
 
 
 def request(
-    path: str, body: type[BaseModel] | None, query: Mapping[str, Any], *, repeatable: bool
+    path: str,
+    body: type[BaseModel] | None,
+    query: Mapping[str, Any],
+    *,
+    repeatable: bool,
+    path_schema: Mapping[str, Any],
+    headers: Mapping[str, Any],
 ) -> dict[str, Any] | None:
-    """Return the description of a request with ``body``, the names in ``path`` and the parameters ``query``."""
+    """Return the description of a request with ``body`` and its parameters, by where they stand.
+
+    Names in ``path`` that ``path_schema`` does not describe are texts.
+    """
+    named = {name: path_schema.get(name, {"type": "string"}) for name in re.findall(r"{(\w+)}", path)}
     parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", path)
+        {"name": name, "in": place, "required": place == "path", "schema": schema}
+        for place, given in (("path", named), ("query", query), ("header", headers))
+        for name, schema in given.items()
     ]
-    parameters += [{"name": name, "in": "query", "required": False, "schema": query[name]} for name in query]
     if repeatable:
         parameters.append({"name": KEY, "in": "header", "required": False, "schema": _KEY, "description": _REPEATED})
     described: dict[str, Any] = {"parameters": parameters} if parameters else {}

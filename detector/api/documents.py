@@ -135,13 +135,15 @@ class TrainedDocument(_Document):
 
 
 class UpdatedDocument(_Document):
-    """A finished update; the new version answers from now on."""
+    """A finished update; the new version answers from now on, unless it waits for a person."""
 
     message: str
     num_new_samples: int
     total_features: int
     features: list[str]
     model_version: int
+    promoted: bool = Field(description="Whether it answers now. Else it is suspicious and waits for a person.")
+    reasons: list[str] = Field(description="Why it was not promoted.")
     timestamp: datetime
 
 
@@ -242,6 +244,14 @@ class ProblemEntry(_Document):
     excerpt: str | None
 
 
+class CurrentDocument(_Document):
+    """Where a name points that has moved in the meantime."""
+
+    alias: str
+    version: int | None
+    revision: int
+
+
 class ProblemDocument(_Document):
     """Why a request was not answered (RFC 9457)."""
 
@@ -252,3 +262,4 @@ class ProblemDocument(_Document):
     detail: str
     errors: list[ProblemEntry]
     total: int
+    current: CurrentDocument | None = Field(None, description="After a 409: the state that it has now.")

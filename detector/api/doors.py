@@ -14,8 +14,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from detector.api import documents as docs
+from detector.api import version_documents as own
 from detector.api.description import SCORE_QUERY, answers, request, security, train_query
 from detector.api.routes import Endpoints
+from detector.api.version_description import ABSENT, ALIAS, BATCH_QUERY, IF_MATCH, MOVED, NUMBER, PAGES, UNUSABLE
+from detector.api.version_routes import VersionEndpoints
 from detector.service.access import Right
 
 _WORKING = {409: "The same request is still being carried out."}
@@ -31,6 +34,7 @@ class Door:
 
     ``right``: what a caller must be allowed to do; ``None`` lets everybody in. ``untrained``: it answers 503 before the
     first training. ``repeatable``: it takes an ``Idempotency-Key``. ``others``: what else it answers, by status.
+    ``path_schema``, ``headers``: what stands in the path and in headers.
     """
 
     method: str
@@ -44,15 +48,18 @@ class Door:
     untrained: bool = False
     repeatable: bool = False
     others: Mapping[int, str] = field(default_factory=dict)
+    path_schema: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, Any] = field(default_factory=dict)
 
 
 def doors(to: Endpoints) -> tuple[Door, ...]:
     """Return all doors, the busiest first, since routes are tried in this order."""
+    models = VersionEndpoints(to)
     return (
         Door("POST", "/predict", "score", to.predict, docs.PredictionDocument, "Score",
              docs.PredictBody, SCORE_QUERY, untrained=True),
         Door("POST", "/predict/batch", "score", to.predict_batch, docs.BatchDocument, "Score",
-             docs.TransactionsBody, SCORE_QUERY, untrained=True),
+             docs.TransactionsBody, BATCH_QUERY, untrained=True, others=ABSENT),
         Door("POST", "/train", "manage", to.train, docs.TrainedDocument, "Learn", docs.TrainBody, train_query(),
              repeatable=True, others=_WORKING),
         Door("POST", "/update", "manage", to.update, docs.UpdatedDocument, "Learn",
@@ -64,6 +71,25 @@ def doors(to: Endpoints) -> tuple[Door, ...]:
         Door("GET", "/health", None, to.health, docs.HealthDocument, "State"),
         Door("GET", "/model/info", "score", to.model_info, docs.ModelDocument, "State"),
         Door("GET", "/requests/recent", "read", to.recent, docs.RecentDocument, "State"),
+        Door("GET", "/models", "read", models.versions, own.VersionsDocument, "Versions",
+             query=PAGES, others=UNUSABLE),
+        Door("GET", "/models/aliases", "read", models.aliases, own.AliasesDocument, "Versions", others=UNUSABLE),
+        Door("GET", "/models/aliases/{alias}", "read", models.alias, own.AliasDocument, "Versions",
+             path_schema=ALIAS, others=UNUSABLE | ABSENT),
+        Door("PUT", "/models/aliases/{alias}", "manage", models.move_alias, own.AliasDocument, "Versions",
+             own.AliasBody, path_schema=ALIAS, headers=IF_MATCH, untrained=True, others=ABSENT | MOVED),
+        Door("DELETE", "/models/aliases/challenger", "manage", models.drop_challenger, own.DroppedDocument, "Versions",
+             headers=IF_MATCH, others=UNUSABLE | MOVED),
+        Door("GET", "/models/trial", "read", models.trial, own.TrialDocument, "Versions", others=UNUSABLE | ABSENT),
+        Door("PUT", "/models/trial", "manage", models.start_trial, own.TrialDocument, "Versions",
+             own.TrialBody, headers=IF_MATCH, untrained=True, others=ABSENT | MOVED),
+        Door("DELETE", "/models/trial", "manage", models.stop_trial, own.DroppedDocument, "Versions",
+             headers=IF_MATCH, others=UNUSABLE | ABSENT | MOVED),
+        Door("GET", "/models/waiting", "read", models.waiting, own.VersionsDocument, "Versions", others=UNUSABLE),
+        Door("DELETE", "/models/waiting/{version}", "manage", models.dismiss, own.VersionDocument, "Versions",
+             path_schema=NUMBER, others=UNUSABLE | ABSENT),
+        Door("GET", "/models/{version}", "read", models.version, own.VersionDocument, "Versions",
+             path_schema=NUMBER, others=UNUSABLE | ABSENT),
     )  # fmt: skip
 
 
@@ -99,7 +125,17 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
                 public=door.right is None,
                 others=door.others,
             ),
-            openapi_extra=(request(door.path, door.body, door.query, repeatable=door.repeatable) or {})
+            openapi_extra=(
+                request(
+                    door.path,
+                    door.body,
+                    door.query,
+                    repeatable=door.repeatable,
+                    path_schema=door.path_schema,
+                    headers=door.headers,
+                )
+                or {}
+            )
             | security(door.right),
             route_class_override=PlainRoute,
         )

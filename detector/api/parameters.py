@@ -42,6 +42,20 @@ def read_flag(query: Mapping[str, str], name: str) -> bool:
     raise _refused("bad_value", name, "must be true or false", value)
 
 
+def read_whole(query: Mapping[str, str], name: str, least: int, most: int | None = None) -> int | None:
+    """Return a query parameter that is a whole number, ``None`` where it is absent; raises ``InputError``."""
+    value = query.get(name)
+    if value is None:
+        return None
+    # Longer numbers are none that a database holds.
+    if value.isascii() and value.isdecimal() and len(value) <= 9:
+        number = int(value)
+        if number >= least and (most is None or number <= most):
+            return number
+    told = f"from {least}" if most is None else f"from {least} to {most}"
+    raise _refused("bad_value", name, f"must be a whole number {told}", value)
+
+
 def read_train_options(query: Mapping[str, str], body: Mapping[str, Any]) -> TrainOptions:
     """Return the parameters of a training, given in the query, in the body or left out; raises ``InputError``."""
     for name in query:

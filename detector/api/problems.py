@@ -63,8 +63,12 @@ def problem_response(
     errors: tuple[Problem, ...] = (),
     total: int | None = None,
     headers: Mapping[str, str] | None = None,
+    current: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return a problem document; ``errors`` defaults to one entry that repeats ``code`` and ``detail``."""
+    """Return a problem document; ``errors`` defaults to one entry that repeats ``code`` and ``detail``.
+
+    ``current``: where a change came too late, the ``alias``, ``version`` and ``revision`` that it has now.
+    """
     shown = errors or (Problem(code=code, message=detail),)
     document = {
         "type": "about:blank",
@@ -75,6 +79,8 @@ def problem_response(
         "errors": [problem.to_dict() for problem in shown],
         "total": max(total or 0, len(shown)),
     }
+    if current is not None:
+        document["current"] = {name: current.get(name) for name in ("alias", "version", "revision")}
     return Response(orjson.dumps(document), status, dict(headers or {}), PROBLEM_TYPE)
 
 
@@ -87,7 +93,8 @@ async def answer_detector_error(_request: Request, error: Exception) -> Response
     status = error.status if isinstance(error, RequestError) else _status_of(type(error))
     if isinstance(error, InputError):
         return problem_response(status, error.code, error.message, errors=error.problems, total=error.total)
-    return problem_response(status, error.code, error.message)
+    current = error.details if isinstance(error, ConflictError) and "revision" in error.details else None
+    return problem_response(status, error.code, error.message, current=current)
 
 
 async def answer_http_error(_request: Request, error: Exception) -> Response:

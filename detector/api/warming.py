@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from detector.core.model import DynamicAnomalyDetector
-from detector.core.statistics import Kind
-from detector.service.workspace import Champion
-
-_SAMPLES: dict[Kind, str | float | bool] = {
-    "numeric": 0.0,
-    "categorical": "sample",
-    "boolean": True,
-    "datetime": "2026-01-01T00:00:00+00:00",
-}
+from detector.service.champion import Champion, sample_record
 
 
 def warm_up(champion: Champion | None) -> None:
@@ -25,5 +17,4 @@ def warm_up(champion: Champion | None) -> None:
     model.score(rows)
     model.explain(rows[:1])
     if champion is not None:
-        learned = champion.detector.schema_.learned
-        champion.detector.score({feature.name: _SAMPLES[feature.kind] for feature in learned if not feature.derived})
+        champion.detector.score(sample_record(champion.detector))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -13,9 +14,12 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from detector.core.model import DynamicAnomalyDetector
+from detector.core.statistics import Kind
 from detector.errors import ModelFileError
+from detector.service.versions.trial import Trial, find_trial
 from detector.store import tables
-from detector.store.registry import Registry, find_alias
+from detector.store.aliases import find_alias
+from detector.store.registry import Registry
 from detector.store.versions import VersionInfo
 
 #: The alias whose version answers everywhere.
@@ -26,6 +30,13 @@ CUTOFF = "cutoff"
 FRESH = 0.25
 #: Models that a process keeps ready.
 KEPT_MODELS = 4
+
+_SAMPLES: dict[Kind, str | float | bool] = {
+    "numeric": 0.0,
+    "categorical": "sample",
+    "boolean": True,
+    "datetime": "2026-01-01T00:00:00+00:00",
+}
 
 _log = structlog.get_logger(__name__)
 
@@ -43,12 +54,18 @@ class Champion:
     created_at: datetime
     rows: int
 
+    def same_as(self, other: Champion) -> bool:
+        """Whether the two answer alike: the same version at the same cutoff."""
+        return (self.version, self.cutoff) == (other.version, other.cutoff)
+
 
 class ChampionWatch:
     """Follows the champion alias. Reading a fresh champion takes no lock and no look at the database."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        #: Is told of the trial that goes on, of the champion, and of the cutoff of the lead's own, at each look.
+        self.trial_seen: Callable[[Trial | None, Champion, float | None], None] | None = None
         self._seen: tuple[float, Champion | None] = (float("-inf"), None)
         self._looking = threading.Lock()
         self._models: OrderedDict[int, tuple[VersionInfo, DynamicAnomalyDetector]] = OrderedDict()
@@ -98,13 +115,26 @@ class ChampionWatch:
     def _read(self, known: Champion | None) -> Champion | None:
         with self._registry.database.read() as connection:
             alias = find_alias(connection, CHAMPION)
-            own_cutoff = _own_cutoff(connection)
+            own_cutoff = own_cutoff_in(connection)
+            trial = None if self.trial_seen is None else find_trial(connection)
         if alias is None:
             return None
-        info, detector = self._model(alias.version)
+        found = self.as_champion(alias.version, own_cutoff)
+        champion = known if known is not None and known.same_as(found) else found
+        if self.trial_seen is not None:
+            self.trial_seen(trial, champion, own_cutoff)
+        return champion
+
+    def as_champion(self, version: int, own_cutoff: float | None) -> Champion:
+        """Return a version as it answers as champion, at its own cutoff where the lead has set none.
+
+        Raises
+        ------
+        NotFoundError, ModelFileError
+            When there is no such version, or its file is not the one that was registered.
+        """
+        info, detector = self._model(version)
         cutoff = info.cutoff if own_cutoff is None else own_cutoff
-        if known is not None and (known.version, known.cutoff) == (info.number, cutoff):
-            return known
         return Champion(info.number, detector, cutoff, info.created_at, info.rows)
 
     def _model(self, version: int) -> tuple[VersionInfo, DynamicAnomalyDetector]:
@@ -134,6 +164,12 @@ def registered_model(registry: Registry, version: int) -> DynamicAnomalyDetector
     return detector
 
 
-def _own_cutoff(connection: Connection) -> float | None:
+def own_cutoff_in(connection: Connection) -> float | None:
+    """Return the cutoff that the lead has set, or ``None``, read in the caller's transaction."""
     found = connection.scalar(select(tables.preferences.c.value).where(tables.preferences.c.name == CUTOFF))
     return None if found is None else float(found)
+
+
+def sample_record(detector: DynamicAnomalyDetector) -> dict[str, str | float | bool]:
+    """Return a record with a value in each learned field, for growing the trees that most records ask for."""
+    return {feature.name: _SAMPLES[feature.kind] for feature in detector.schema_.learned if not feature.derived}

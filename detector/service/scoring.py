@@ -70,9 +70,12 @@ class ScoredSummary:
 
 
 def score_rows(
-    ws: Workspace, rows: Rows, *, explain: bool = False, observe: bool = False
+    ws: Workspace, rows: Rows, *, explain: bool = False, observe: bool = False, by: Champion | None = None
 ) -> tuple[Champion, ScoreResult, Explanation | None]:
     """Score rows in memory with the champion, and register the new features that they carry.
+
+    Or with another version, ``by``. Where a challenger is on live traffic, the version that does not answer scores the
+    rows too, later and beside.
 
     With ``observe`` they also enter the histories of their entities, so that later rows are compared with them.
     There is no explanation where the values do not add up: none is better than a wrong one.
@@ -84,13 +87,17 @@ def score_rows(
     NoKnownColumnsError
         When the rows carry none of its columns.
     """
-    champion = ws.require_champion()
+    champion = ws.require_champion() if by is None else by
     result = champion.detector.score(rows, cutoff=champion.cutoff)
-    ws.missing_log.tell(champion.version, result.report)
-    ws.observations.note(champion, rows, result.report.new)
+    if by is None:
+        ws.missing_log.tell(champion.version, result.report)
+        ws.observations.note(champion, rows, result.report.new)
     explanation = _explained(champion, rows) if explain else None
+    running = ws.trial.running
+    if running is not None and running.counts(champion, by):
+        ws.trial.note(running, rows, result.severities, answered=by is not None)
     if observe:
-        ws.following.note(champion, rows)
+        ws.following.note(ws.require_champion(), rows)
     return champion, result, explanation
 
 

@@ -16,7 +16,7 @@ from detector.errors import ConflictError, InputError, ModelFileError, NotTraine
 from detector.service.access import needs
 from detector.service.api_probe import ApiProbe
 from detector.service.background import Background
-from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
+from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch, own_cutoff_in
 from detector.service.following import Following
 from detector.service.key_watch import KeyWatch
 from detector.service.logs import MissingLog
@@ -25,6 +25,8 @@ from detector.service.review.inbox import Inbox
 from detector.service.review.reranking import Reranker
 from detector.service.sweeping import sweep
 from detector.service.taking_up import mark_interrupted
+from detector.service.versions.live_trial import LiveTrial
+from detector.service.versions.settling import settle
 from detector.service.versions.versioning import new_version
 from detector.settings import Settings
 from detector.store import audit, tables
@@ -61,6 +63,8 @@ class Workspace:
         The cases of the runs that were sent to the queue.
     reranker : Reranker
         Ranks them anew after decisions.
+    trial : LiveTrial
+        Takes part in the trial of a challenger on live traffic, if one goes on.
     notice : str or None
         A sentence for people when something is wrong with the models on disk (a ``MODEL_PATH`` file that was refused).
     """
@@ -79,6 +83,7 @@ class Workspace:
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
         self.keys = KeyWatch(database)
+        self.trial = LiveTrial(database, self._watch.as_champion)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Workspace:
@@ -105,6 +110,7 @@ class Workspace:
         """Ask running jobs to stop and let go of the database."""
         self.observations.close()
         self.following.write()
+        self.trial.close()
         self.background.close()
         self.database.close()
 
@@ -163,6 +169,16 @@ class Workspace:
         self._champion_moved()
         return info
 
+    def take_part_in_trials(self) -> None:
+        """Let live requests be scored by a challenger as well, from now on; for the process that answers them."""
+        self._watch.trial_seen = self.trial.look
+
+    def as_champion(self, version: int) -> Champion:
+        """Return a version as it would answer as champion; raises ``NotFoundError`` or ``ModelFileError``."""
+        with self.database.read() as connection:
+            own_cutoff = own_cutoff_in(connection)
+        return self._watch.as_champion(version, own_cutoff)
+
     @needs("manage")
     def move_champion(
         self,
@@ -177,9 +193,15 @@ class Workspace:
 
         ``also``: what else stands or falls with that; called with the transaction.
         """
+
+        def settled(connection: Connection, moved: Alias) -> None:
+            settle(connection, moved.version, actor)
+            if also is not None:
+                also(connection, moved)
+
         self.detector(version)
         alias = self.registry.move_alias(
-            CHAMPION, version, expected_revision=expected_revision, actor=actor, reason=reason, also=also
+            CHAMPION, version, expected_revision=expected_revision, actor=actor, reason=reason, also=settled
         )
         self._champion_moved()
         return alias

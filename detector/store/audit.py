@@ -94,6 +94,13 @@ def entries(connection: Connection, *, limit: int = 200) -> tuple[AuditEntry, ..
     return tuple(AuditEntry(**row) for row in found.mappings())
 
 
+def latest(connection: Connection, *, action: str, subject: str) -> AuditEntry | None:
+    """Return the newest entry of an action on a subject, or ``None``."""
+    query = select(*ENTRY).where(tables.audit.c.action == action, tables.audit.c.subject == subject)
+    found = connection.execute(query.order_by(tables.audit.c.number.desc()).limit(1)).mappings().one_or_none()
+    return None if found is None else AuditEntry(**found)
+
+
 def digest(
     number: int, at: datetime, actor: str, action: str, subject: str, details: Mapping[str, Any], previous: str
 ) -> str:

@@ -8,8 +8,9 @@ read is repeatable and may not write.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -92,10 +93,20 @@ class Database:
 
         ``patient``: on PostgreSQL, wait and work without a limit of time.
         """
-        with _in_range(), self._writing.begin() as connection:
+        with _in_range(), self._turn(), self._writing.begin() as connection:
             if self.file is None:
                 postgres.wait_for_writers(connection, patient=patient)
             yield connection
+
+    def _turn(self) -> AbstractContextManager[None]:
+        """Wait for the writers of all processes that came before.
+
+        SQLite lets those who wait look again after pauses that grow, so that under many writers some are never in time
+        and fail. A lock on a file wakes them when it is free, and PostgreSQL's has a queue.
+        """
+        if self.file is None or sys.platform == "win32":
+            return nullcontext()
+        return file_lock(self.file.with_name(self.file.name + ".writers"))
 
     def migrate(self) -> None:
         """Bring the schema to this release. Several processes may do so at once: one works, the others wait.

@@ -13,11 +13,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from detector.durable import write_durably
-from detector.errors import ConflictError, ModelFileError, NotFoundError
+from detector.errors import ModelFileError, NotFoundError
 from detector.store import audit, tables
+from detector.store.aliases import drop_alias, find_alias, move_alias, require_revision
 from detector.store.database import Database
 from detector.store.histories import HistoryFiles
 from detector.store.versions import Alias, Lane, NewVersion, VersionInfo
@@ -72,14 +73,14 @@ class Registry:
             new = replace(new, figures={**new.figures, HISTORIES: self.histories.keep(new.histories)})
         with self.database.write() as connection:
             if alias is not None:
-                _require_revision(connection, alias, expected_revision)
+                require_revision(connection, alias, expected_revision)
             number = 1 + (connection.scalar(select(func.max(tables.versions.c.number))) or 0)
             path = self.folder / f"{number}-{digest[:12]}.joblib"
             write_durably(path, new.content)
             try:
                 info = _insert(connection, new, path.name, actor)
                 if alias is not None:
-                    _move(connection, alias, number, actor, reason or new.origin)
+                    move_alias(connection, alias, number, actor, reason or new.origin)
                 if also is not None:
                     also(connection, number)
             except BaseException:
@@ -133,11 +134,15 @@ class Registry:
         with self.database.read() as connection:
             return _info(_row(connection, version))
 
-    def list(self, *, lane: Lane | None = None) -> tuple[VersionInfo, ...]:
-        """Return the versions, newest first, of all lanes or of one."""
-        query = select(tables.versions).order_by(tables.versions.c.number.desc())
+    def list(
+        self, *, lane: Lane | None = None, before: int | None = None, limit: int | None = None
+    ) -> tuple[VersionInfo, ...]:
+        """Return the versions, newest first, of all lanes or of one; ``limit`` of them, below number ``before``."""
+        query = select(tables.versions).order_by(tables.versions.c.number.desc()).limit(limit)
         if lane is not None:
             query = query.where(tables.versions.c.lane == lane)
+        if before is not None:
+            query = query.where(tables.versions.c.number < before)
         with self.database.read() as connection:
             return tuple(_info(row) for row in connection.execute(query).mappings())
 
@@ -156,7 +161,7 @@ class Registry:
         reason: str = "",
         also: Callable[[Connection, Alias], None] | None = None,
     ) -> Alias:
-        """Point an alias at a version. ``also``: what else stands or falls with that; called with the transaction.
+        """Point an alias at a version; ``also`` gets the transaction and where it points, and stands or falls with it.
 
         Raises
         ------
@@ -167,8 +172,8 @@ class Registry:
         """
         with self.database.write() as connection:
             _row(connection, version)
-            _require_revision(connection, name, expected_revision)
-            moved = _move(connection, name, version, actor, reason)
+            require_revision(connection, name, expected_revision)
+            moved = move_alias(connection, name, version, actor, reason)
             if also is not None:
                 also(connection, moved)
             return moved
@@ -182,25 +187,8 @@ class Registry:
             When the alias has another revision than ``expected_revision`` by now (``None`` drops it from anywhere).
         """
         with self.database.write() as connection:
-            _require_revision(connection, name, expected_revision)
-            before = find_alias(connection, name)
-            if before is None:
-                return
-            connection.execute(delete(tables.aliases).where(tables.aliases.c.name == name))
-            audit.record(
-                connection,
-                actor=actor,
-                action=f"{name} dropped",
-                subject=f"version {before.version}",
-                revision=before.revision,
-                reason=reason,
-            )
-
-
-def find_alias(connection: Connection, name: str) -> Alias | None:
-    """Return where an alias points, read in the caller's transaction."""
-    row = connection.execute(select(tables.aliases).where(tables.aliases.c.name == name)).mappings().one_or_none()
-    return None if row is None else Alias(**row)
+            require_revision(connection, name, expected_revision)
+            drop_alias(connection, name, actor, reason)
 
 
 def _insert(connection: Connection, new: NewVersion, file: str, actor: str) -> VersionInfo:
@@ -248,39 +236,3 @@ def _row(connection: Connection, version: int) -> RowMapping:
 def _info(row: RowMapping) -> VersionInfo:
     values: dict[str, Any] = {name: value for name, value in row.items() if name != "file"}
     return VersionInfo(**values | {"features": tuple(row["features"])})
-
-
-def _require_revision(connection: Connection, name: str, expected: int | None) -> None:
-    if expected is None:
-        return
-    found = find_alias(connection, name)
-    revision = 0 if found is None else found.revision
-    if revision != expected:
-        raise ConflictError(
-            f"The {name} has changed in the meantime"
-            + (f": it is version {found.version} now. Look again and decide anew." if found else "."),
-            alias=name,
-            version=found.version if found else None,
-            revision=revision,
-            expected_revision=expected,
-        )
-
-
-def _move(connection: Connection, name: str, version: int, actor: str, reason: str) -> Alias:
-    before = find_alias(connection, name)
-    moved = Alias(name, version, before.revision + 1 if before else 1, datetime.now(UTC), actor)
-    values = {"version": version, "revision": moved.revision, "moved_at": moved.moved_at, "moved_by": actor}
-    if before is None:
-        connection.execute(insert(tables.aliases).values(name=name, **values))
-    else:
-        connection.execute(update(tables.aliases).where(tables.aliases.c.name == name).values(**values))
-    audit.record(
-        connection,
-        actor=actor,
-        action=f"{name} moved",
-        subject=f"version {version}",
-        before=before.version if before else None,
-        revision=moved.revision,
-        reason=reason,
-    )
-    return moved

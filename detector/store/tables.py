@@ -299,5 +299,7 @@ requests = Table(
     Column("answer", LargeBinary),
     Column("begun_at", Moment, nullable=False, index=True),
 )
+
 # Tables with rooms of their own; imported here so that whoever knows the metadata knows all of them.
-from detector.store.key_tables import api_keys  # noqa: E402, F401
+import detector.store.key_tables  # noqa: E402
+import detector.store.trial_tables  # noqa: E402, F401

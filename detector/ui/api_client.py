@@ -19,13 +19,17 @@ KEY_VARIABLE = "DETECTOR_API_KEY"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One documented endpoint: what it does, an example body where it takes one, its parameters in the query."""
+    """One documented endpoint: what it does, an example body where it takes one, its parameters in the query.
+
+    ``example_path``: the path with an example in place of each part that varies.
+    """
 
     method: str
     path: str
     summary: str
     example: Mapping[str, Any] | None
     query: tuple[str, ...] = ()
+    example_path: str = ""
 
     @property
     def name(self) -> str:
@@ -36,6 +40,13 @@ class Endpoint:
     def changes_the_model(self) -> bool:
         """Whether sending it makes a new version that answers from then on."""
         return self.path in {"/train", "/update"}
+
+    @property
+    def warning(self) -> str:
+        """What sending it changes, in words; nothing where it only tells."""
+        if self.changes_the_model:
+            return "Make a new version from this; it answers from then on"
+        return "Change which version answers, or what waits" if self.method in {"PUT", "DELETE"} else ""
 
 
 @dataclass(frozen=True)
@@ -100,13 +111,37 @@ def endpoints(document: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[Endp
     found = []
     for path, methods in document.get("paths", {}).items():
         for method, told in methods.items():
-            if method in {"get", "post", "put", "delete", "patch"}:
-                takes_body = "requestBody" in told
+            if method not in {"get", "post", "put", "delete", "patch"}:
+                continue
+            parameters = list(told.get("parameters", ()))
+            takes_body = "requestBody" in told
+            # What only a header can say cannot be sent from a form.
+            by_header = not takes_body and any(one.get("name") == "If-Match" for one in parameters)
+            if not by_header:
                 summary = str(told.get("description") or told.get("summary") or "")
-                query = tuple(str(one["name"]) for one in told.get("parameters", ()) if one.get("in") == "query")
-                example = example_body(path, row) if takes_body else None
-                found.append(Endpoint(method.upper(), path, summary, example, query))
+                query = tuple(str(one["name"]) for one in parameters if one.get("in") == "query")
+                example = _described_body(told) or example_body(path, row) if takes_body else None
+                filled = path
+                for one in parameters:
+                    if one.get("in") == "path":
+                        filled = filled.replace(f"{{{one['name']}}}", str(one["schema"].get("enum", [1])[0]))
+                found.append(Endpoint(method.upper(), path, summary, example, query, filled))
     return tuple(found)
+
+
+def _described_body(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a body of the examples that stand in the documentation of a PUT; nothing for rows of the user's own."""
+    content = (told.get("requestBody") or {}).get("content") or {}
+    schema = (content.get("application/json") or {}).get("schema") or {}
+    properties = schema.get("properties") or {}
+    if not {"version", "expected_revision"} <= set(properties):
+        return {}
+    required = set(schema.get("required", ()))
+    found = {}
+    for name, one in properties.items():
+        if one.get("examples") or name in required or name == "expected_revision":
+            found[name] = (one.get("examples") or one.get("enum") or [0])[0]
+    return found
 
 
 def example_body(path: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def endpoint_card(ws: Workspace, endpoint: Endpoint) -> None:
     key = f"api_{endpoint.method}_{endpoint.path}"
     body: str | None = None
     with st.form(f"{key}_form", border=False):
-        query = ""
+        path, query = endpoint.example_path or endpoint.path, ""
+        if path != endpoint.path:
+            path = st.text_input("Path", value=path, key=f"{key}_path")
         if endpoint.query:
             query = st.text_input(
                 "Query", key=f"{key}_query", placeholder="&".join(f"{name}=…" for name in endpoint.query[:3])
@@ -35,12 +37,12 @@ def endpoint_card(ws: Workspace, endpoint: Endpoint) -> None:
             text = json.dumps(endpoint.example, indent=2, ensure_ascii=False)
             body = st.text_area("Body", value=text, key=f"{key}_body", height=220)
         sure = True
-        if endpoint.changes_the_model:
-            sure = st.checkbox("Make a new version from this; it answers from then on", key=f"{key}_sure")
+        if endpoint.warning:
+            sure = st.checkbox(endpoint.warning, key=f"{key}_sure")
         sent = st.form_submit_button("Send", type="primary", key=f"{key}_send")
-    path = endpoint.path + (f"?{query.strip().lstrip('?')}" if query.strip() else "")
+    path = path.strip() + (f"?{query.strip().lstrip('?')}" if query.strip() else "")
     if sent and not sure:
-        st.warning("Not sent: tick the box first, because this replaces the champion.", icon=":material/warning:")
+        st.warning("Not sent: tick the box first, because this changes what answers.", icon=":material/warning:")
     elif sent:
         st.session_state[f"{key}_answer"] = ask(ws, endpoint.method, path, body)
     answer: Answer | None = st.session_state.get(f"{key}_answer")

@@ -29,6 +29,11 @@ def failure_panel() -> None:
         error_panel("Nothing was changed", failed)
 
 
+def keep_failure(error: DetectorError) -> None:
+    """Keep why a change was not made, for :func:`failure_panel`."""
+    st.session_state[_FAILED] = error
+
+
 def role_of(version: int, now: Standing) -> str:
     """Return what a version is at present, in a word; nothing for most."""
     if version == now.champion.version:
@@ -132,8 +137,8 @@ def actions(ws: Workspace, info: VersionInfo, now: Standing) -> None:
         else:
             st.button("Make challenger", key="models_challenge", on_click=partial(_challenge, ws, info.number, now))
     st.caption(
-        "The champion scores files and requests. A challenger changes nothing; it is scored beside the champion when "
-        "you compare them."
+        "The champion scores files and requests. A challenger changes nothing by itself: below it is compared with the "
+        "champion on a file, or tried on live requests."
     )
 
 
@@ -143,7 +148,7 @@ def _promote(ws: Workspace, version: int, seen: Standing) -> None:
             ws, version, seen=seen.champion, actor=actor(), reason=st.session_state.get("models_reason", "")
         )
     except DetectorError as error:
-        st.session_state[_FAILED] = error
+        keep_failure(error)
     else:
         st.toast(f"Version {version} is the champion now.", icon=":material/check:")
 
@@ -152,7 +157,7 @@ def _challenge(ws: Workspace, version: int, seen: Standing) -> None:
     try:
         challenging.make_challenger(ws, version, seen=seen.challenger, actor=actor())
     except DetectorError as error:
-        st.session_state[_FAILED] = error
+        keep_failure(error)
 
 
 def _stop(ws: Workspace, seen: Standing) -> None:
@@ -161,7 +166,7 @@ def _stop(ws: Workspace, seen: Standing) -> None:
     try:
         challenging.stop_challenge(ws, seen=seen.challenger, actor=actor())
     except DetectorError as error:
-        st.session_state[_FAILED] = error
+        keep_failure(error)
 
 
 def _origin(info: VersionInfo) -> str:

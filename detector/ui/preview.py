@@ -57,6 +57,11 @@ def preview_panel(preview: UpdatePreview) -> None:
             "then. Look at the columns below, and at a scored file, before you accept it.",
             icon=":material/swap_vert:",
         )
+    if preview.suspicions:
+        told = "\n".join(f"- {escaped(reason)}" for reason in preview.suspicions)
+        st.warning(
+            f"This update is suspicious; nobody could make it without looking.\n\n{told}", icon=":material/gpp_maybe:"
+        )
     if preview.decided is not None:
         _decided_panel(preview.decided, preview.base_version)
     left, right = st.columns([3, 2], gap="large")

@@ -10,6 +10,7 @@ import streamlit as st
 from detector.service import runs
 from detector.service.runs import Run
 from detector.service.versions import challenging, versus
+from detector.service.versions.agreement import Agreement
 from detector.service.versions.challenging import Standing
 from detector.service.versions.versus import Versus
 from detector.service.workspace import Workspace
@@ -91,21 +92,24 @@ def versus_result(ws: Workspace, found: Versus, known: Mapping[int, Run]) -> Non
             alt="Rows by severity with the champion and with the challenger",
         )
     with right:
-        st.markdown("**Who flags what**")
-        st.table(
-            {
-                "Rows": ["Flagged by both", "Champion alone", "Challenger alone", "Neither"],
-                "Number": [count(n) for n in (agree.both, agree.only_champion, agree.only_challenger, agree.neither)],
-                "Share": [
-                    percent(n / agree.rows)
-                    for n in (agree.both, agree.only_champion, agree.only_challenger, agree.neither)
-                ],
-            },
-            border="horizontal",
-            hide_index=True,
-        )
+        agreement_table(agree, "Rows")
     _decided(found)
     _disagreements(ws, found, known)
+
+
+def agreement_table(agree: Agreement, what: str) -> None:
+    """Show how many rows (or requests: ``what``) both versions flag, one of them alone, or neither."""
+    parts = (agree.both, agree.only_champion, agree.only_challenger, agree.neither)
+    st.markdown("**Who flags what**")
+    st.table(
+        {
+            what: ["Flagged by both", "Champion alone", "Challenger alone", "Neither"],
+            "Number": [count(n) for n in parts],
+            "Share": [percent(n / agree.rows) for n in parts],
+        },
+        border="horizontal",
+        hide_index=True,
+    )
 
 
 def _decided(found: Versus) -> None:

@@ -57,6 +57,7 @@ def test_bodies_queries_and_problems_are_described(description, path):
     assert names == {
         "/train": ["contamination", "n_estimators", "max_samples", "scaler_type", "random_state"],
         "/update": [],
+        "/predict/batch": ["explain", "observe", "version"],
     }.get(path, ["explain", "observe"])
 
 

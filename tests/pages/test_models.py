@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from detector.service import runs
-from detector.service.versions import challenging
+from detector.service.versions import challenging, held, trying, updating
+from detector.service.versions.trial import TrialCounts, add_counts
 from tests.decisions import decide
 from tests.pages.saying import labels, press, said
 
@@ -127,3 +129,101 @@ def test_a_comparison_that_fails_says_why(challenged, ws, finish):
     at = finish(press(challenged, "Compare"))
     assert "The comparison failed" in said(at)
     assert "Score the file again" in said(at)
+
+
+@pytest.fixture
+def tried(page):
+    """The page with version 1 tried on live requests in shadow."""
+    page.selectbox(key="models_version_1").set_value(1).run()
+    return press(page, "Try version 1 on live requests")
+
+
+def count_some(ws, **lost):
+    """Count as an API process would have after 400 requests."""
+    rng = np.random.default_rng(0)
+    champion, challenger = rng.uniform(0, 100, 400), rng.uniform(0, 100, 400)
+    counts = TrialCounts.of(champion, challenger, (95.0, 90.0), 40)
+    trial = trying.trial_state(ws).trial
+    with ws.database.write() as connection:
+        add_counts(connection, trial.id, 2, counts.plus(TrialCounts.none(**lost)))
+
+
+def test_the_champion_itself_is_not_tried(page):
+    assert "Choose another one above to try it" in said(page)
+
+
+def test_a_challenger_is_tried_on_live_requests_and_its_figures_are_shown(tried, ws):
+    assert "Version 1 is tried beside version 2: the champion answers all requests" in said(tried)
+    assert "No request has been scored by both versions yet" in said(tried)
+    assert tried.dataframe[0].value["Now"].tolist() == ["Champion", "Challenger"]
+    count_some(ws, dropped=3, failed=2)
+    text = said(tried.run())
+    assert "Requests scored by both: 400" in text
+    assert "(95 %)" in text
+    assert "3 requests answered but not compared" in text
+    assert "could not score 2 requests" in text
+
+
+def test_a_trial_is_stopped(tried, ws):
+    press(tried, "Stop the trial")
+    assert trying.trial_state(ws) is None
+    assert "Let version 1 score the same live requests" in said(tried)
+
+
+def test_a_challenger_is_promoted_after_its_trial_with_a_reason(tried, ws):
+    press(tried, "Promote the challenger")
+    assert "Say why the champion changes" in said(tried)
+    tried.text_input(key="models_trial_reason").set_value("As good, and half the alarms")
+    press(tried, "Promote the challenger")
+    assert ws.current_champion().version == 1
+    assert trying.trial_state(ws) is None
+
+
+def test_a_challenger_answers_a_share(page, ws):
+    page.selectbox(key="models_version_1").set_value(1).run()
+    page.radio(key="models_trial_mode").set_value("share")
+    page.slider(key="models_trial_share").set_value(25)
+    press(page, "Try version 1 on live requests")
+    assert (trying.trial_state(ws).trial.mode, trying.trial_state(ws).trial.share) == ("share", 0.25)
+    assert "the challenger answers 25.0% of the requests, by transaction_id" in said(page)
+    count_some(ws)
+    assert "The challenger answered 40 requests of these" in said(page.run())
+
+
+def test_a_trial_that_somebody_else_has_started_is_not_replaced(page, ws):
+    page.selectbox(key="models_version_1").set_value(1).run()
+    trying.start_trial(ws, 1, mode="share", share=0.5, expected_revision=0, actor="bob")
+    press(page, "Try version 1 on live requests")
+    assert "The challenger has changed in the meantime" in said(page)
+    assert trying.trial_state(ws).trial.share == 0.5
+
+
+@pytest.fixture
+def suspicious(trained, ws):
+    """A second version that waits for a person."""
+    champion = ws.require_champion()
+    columns = list(runs.get_run(ws, 1).columns)
+    worst = runs.run_rows(ws, 1, limit=20, flagged_only=True)[columns]
+    updating.update_rows(ws, worst.loc[worst.index.repeat(4)], actor="api")
+    assert [one.version for one in held.waiting_versions(ws)] == [champion.version + 1]
+
+
+def test_an_update_that_waits_is_promoted_with_a_reason(suspicious, app, ws):
+    at = app.run().switch_page("pages/detector/models.py").run()
+    text = said(at)
+    assert "1 update waiting for you" in text
+    assert "The champion flags" in text
+    press(at, "Promote version 2")
+    assert "Say why the champion changes" in said(at)
+    at.text_input(key="models_waiting_reason_2").set_value("A sale at night")
+    press(at, "Promote version 2")
+    assert ws.current_champion().version == 2
+    assert "waiting for you" not in said(at)
+
+
+def test_an_update_that_waits_is_dismissed(suspicious, app, ws):
+    at = app.run().switch_page("pages/detector/models.py").run()
+    press(at, "Dismiss version 2")
+    assert held.waiting_versions(ws) == ()
+    assert ws.current_champion().version == 1
+    assert "waiting for you" not in said(at)

@@ -91,6 +91,27 @@ def test_only_training_and_updating_change_the_model():
     assert found == {"/health": False, "/predict": False, "/train": True}
 
 
+def test_a_move_of_an_alias_gets_a_path_and_a_body_to_begin_with():
+    alias = {"name": "alias", "in": "path", "schema": {"enum": ["champion", "challenger"]}}
+    schema = {
+        "properties": {"version": {"examples": [2]}, "mode": {"enum": ["shadow"]}, "expected_revision": {}, "note": {}},
+        "required": ["version", "mode"],
+    }
+    body = {"content": {"application/json": {"schema": schema}}}
+    document = {
+        "paths": {
+            "/models/aliases/{alias}": {
+                "put": {"parameters": [alias], "requestBody": body},
+                "delete": {"parameters": [alias, {"name": "If-Match", "in": "header"}]},
+            }
+        }
+    }
+    (found,) = endpoints(document, ROW)
+    assert (found.name, found.example_path) == ("PUT /models/aliases/{alias}", "/models/aliases/champion")
+    assert found.example == {"version": 2, "mode": "shadow", "expected_revision": 0}
+    assert "which version answers" in found.warning
+
+
 def test_a_training_example_holds_rows_that_differ():
     rows = example_body("/train", ROW)["transactions"]
     assert len({row["amount"] for row in rows}) == len(rows) == 20

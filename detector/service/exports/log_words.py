@@ -67,6 +67,17 @@ def _exported(_: str, subject: str, told: Mapping[str, Any]) -> str:
     return f"{_begun(subject)} was taken away as {told.get('format')}, {told.get('rows', 0):,} rows."
 
 
+def _trial(_: str, subject: str, told: Mapping[str, Any]) -> str:
+    if told.get("mode") == "shadow":
+        return f"{_begun(subject)} sees live requests in shadow."
+    share, field = float(told.get("share", 0.0)), told.get("field") or "what they hold"
+    return f"{_begun(subject)} answers {share:.1%} of the live requests, by {field}."
+
+
+def _held(_: str, subject: str, told: Mapping[str, Any]) -> str:
+    return f"{_begun(subject)} was held back and waits for a person. {' '.join(told.get('reasons', ()))}"
+
+
 def _cases(action: str, subject: str, told: Mapping[str, Any]) -> str:
     did = action.removeprefix("cases ")
     outcome = f" as {told['outcome']} ({str(told.get('reason', '')).replace('_', ' ')})" if told.get("outcome") else ""
@@ -82,6 +93,9 @@ _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "challenger dropped": lambda _, subject, told: (
         f"{_begun(subject)} challenges no more" + (": it was promoted." if told.get("reason") == "promoted" else ".")
     ),
+    "trial started": _trial,
+    "update held back": _held,
+    "update dismissed": lambda _, subject, told: f"{_begun(subject)} is not wanted as champion.{_because(told)}",
     "cutoff set": _cutoff,
     "capacity set": _capacity,
     "version trained": _version,

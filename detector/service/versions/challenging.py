@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from detector.errors import InputError, NotFoundError
-from detector.service.access import needs
-from detector.service.champion import CUTOFF
-from detector.service.preferences import preference
-from detector.service.workspace import CHAMPION, Workspace
-from detector.store.versions import Alias, VersionInfo
+from sqlalchemy import Connection
 
-#: The alias of the version that is tried beside the champion.
-CHALLENGER = "challenger"
+from detector.errors import InputError, NotFoundError, excerpt
+from detector.service.access import needs
+from detector.service.champion import CUTOFF, Champion
+from detector.service.preferences import preference
+from detector.service.versions.agreement import CHALLENGER
+from detector.service.workspace import CHAMPION, Workspace
+from detector.store import audit
+from detector.store.versions import Alias, VersionInfo
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ def standing(ws: Workspace) -> Standing:
         ws.require_champion()
         raise NotFoundError("There is no champion.")
     if challenger is not None and challenger.version == champion.version:
-        # It was promoted by a way that knows no challenger, such as the command line.
+        # In a workspace of an earlier release a challenger could become champion and keep its name.
         challenger = None
     return Standing(champion, challenger)
 
@@ -79,15 +81,29 @@ def make_challenger(ws: Workspace, version: int, *, seen: Alias | None, actor: s
     ConflictError
         When somebody else has named or stopped a challenger in the meantime.
     """
-    _of_main_lane(ws, version)
-    now = standing(ws)
-    if now.champion.version == version:
+    revision = 0 if seen is None else seen.revision
+    return move_challenger(ws, version, expected_revision=revision, actor=actor, reason="challenge")
+
+
+def move_challenger(
+    ws: Workspace,
+    version: int,
+    *,
+    expected_revision: int,
+    actor: str,
+    reason: str,
+    also: Callable[[Connection, Alias], None] | None = None,
+) -> Alias:
+    """Do what :func:`make_challenger` does, from the revision that was seen, 0 for none.
+
+    ``also`` stands or falls with it, see ``Registry.move_alias``.
+    """
+    of_main_lane(ws, version)
+    if standing(ws).champion.version == version:
         raise InputError(f"Version {version} is the champion; it cannot challenge itself.", version=version)
     ws.detector(version)
-    if seen is None and now.challenger is None:
-        _forget_old(ws, actor)
     return ws.registry.move_alias(
-        CHALLENGER, version, expected_revision=seen.revision if seen else 0, actor=actor, reason="challenge"
+        CHALLENGER, version, expected_revision=expected_revision, actor=actor, reason=reason, also=also
     )
 
 
@@ -99,12 +115,21 @@ def stop_challenge(ws: Workspace, *, seen: Alias, actor: str) -> None:
 
 @needs("manage")
 def promote(ws: Workspace, version: int, *, seen: Alias, actor: str, reason: str) -> VersionInfo:
-    """Make any version of the main lane champion, an earlier one too. A challenger that is promoted is none any more.
+    """Make any version of the main lane champion, an earlier one too; ``seen`` is the champion that the person saw.
+
+    Raises as :func:`move_champion`.
+    """
+    move_champion(ws, version, expected_revision=seen.revision, actor=actor, reason=reason)
+    return ws.registry.info(version)
+
+
+def move_champion(ws: Workspace, version: int, *, expected_revision: int, actor: str, reason: str) -> Alias:
+    """Make any version of the main lane champion. A challenger that is promoted is none any more.
 
     Parameters
     ----------
-    seen
-        The champion that the person had before them.
+    expected_revision
+        The revision of the champion that the person had before them, 0 for none.
     reason
         Why; it is written into the log.
 
@@ -119,25 +144,65 @@ def promote(ws: Workspace, version: int, *, seen: Alias, actor: str, reason: str
     ModelFileError
         When its file is not the one that was registered.
     """
-    info = _of_main_lane(ws, version)
+    of_main_lane(ws, version)
     if not reason.strip():
         raise InputError("Say why the champion changes; the reason is kept in the log.")
-    if seen.version == version:
+    now = ws.registry.alias(CHAMPION)
+    if now is not None and (now.version, now.revision) == (version, expected_revision):
         raise InputError(f"Version {version} is the champion already.", version=version)
-    ws.move_champion(version, expected_revision=seen.revision, actor=actor, reason=reason.strip())
-    _forget_old(ws, actor)
-    return info
+    return ws.move_champion(version, expected_revision=expected_revision, actor=actor, reason=reason.strip())
 
 
-def _of_main_lane(ws: Workspace, version: int) -> VersionInfo:
+def champion_before(ws: Workspace) -> int:
+    """Return the version that was champion before the one of now: what a rollback goes back to.
+
+    Raises
+    ------
+    NotTrainedError
+        When there is no champion.
+    NotFoundError
+        When there was no other one before it.
+    """
+    now = standing(ws).champion
+    with ws.database.read() as connection:
+        before = audit.latest(connection, action=f"{CHAMPION} moved", subject=f"version {now.version}")
+    found = None if before is None else before.details.get("before")
+    if found is None or found == now.version:
+        raise NotFoundError(f"Version {now.version} is the first champion; there is none to go back to.")
+    return int(found)
+
+
+def answering(ws: Workspace, name: str) -> Champion:
+    """Return the version that a number or an alias names, as it would answer as champion.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such version in the main lane, or nothing challenges the champion.
+    ModelFileError
+        When its file is not the one that was registered.
+    """
+    if name == CHAMPION:
+        return ws.require_champion()
+    if name == CHALLENGER:
+        alias = ws.registry.alias(CHALLENGER)
+        if alias is None:
+            raise NotFoundError("Nothing challenges the champion.")
+        return ws.as_champion(alias.version)
+    if not (name.isascii() and name.isdecimal() and len(name) <= 9):
+        raise NotFoundError(f"There is no version {excerpt(name)}; name a number, {CHAMPION} or {CHALLENGER}.")
+    return ws.as_champion(of_main_lane(ws, int(name)).number)
+
+
+def of_main_lane(ws: Workspace, version: int) -> VersionInfo:
+    """Return a version that may become champion.
+
+    Raises
+    ------
+    NotFoundError
+        When there is no such version, or it belongs to the demo.
+    """
     info = ws.registry.info(version)
     if info.lane != "main":
         raise NotFoundError(f"Version {version} belongs to the demo and cannot become champion.", version=version)
     return info
-
-
-def _forget_old(ws: Workspace, actor: str) -> None:
-    """Drop a challenger that has become the champion."""
-    champion, challenger = ws.registry.alias(CHAMPION), ws.registry.alias(CHALLENGER)
-    if champion is not None and challenger is not None and challenger.version == champion.version:
-        ws.registry.drop_alias(CHALLENGER, expected_revision=challenger.revision, actor=actor, reason="promoted")

@@ -20,6 +20,7 @@ from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.sources import EvenSample, upload_source
 from detector.service.versions.comparing import Comparison, DecidedComparison, compare, compare_decided
+from detector.service.versions.gating import flagged_by, suspicions
 from detector.service.versions.learning import learn_table, new_features
 from detector.service.versions.teaching import decided, taught
 from detector.service.versions.versioning import decisions_of, new_version
@@ -39,7 +40,8 @@ class UpdatePreview:
     flagged shares (0-1) and histograms are of the same rows, scored before and after, at the champion's cutoff.
     ``decided`` tells what becomes of the cases that were decided, ``None`` without any.
     ``report`` is an ``AlignmentReport.to_dict()`` over the whole file. ``stale``: the champion has changed since,
-    accepting will fail. ``set_aside``: faulty rows of the upload that took no part, beside ``rows``.
+    accepting will fail. ``suspicions``: why the gate would hold this back if nobody looked, each a sentence.
+    ``set_aside``: faulty rows of the upload that took no part, beside ``rows``.
     """
 
     token: str
@@ -61,6 +63,7 @@ class UpdatePreview:
     set_aside: int
     upload_id: str
     decided: DecidedComparison | None
+    suspicions: tuple[str, ...]
 
 
 @needs("manage")
@@ -100,6 +103,7 @@ def preview_update(
         "report": learned.report.to_dict(),
         "columns_to_learn": new_features(champion.detector, learned.detector),
         "decided": None if on_decided is None else on_decided.to_dict(),
+        "suspicions": suspicions(champion, learned.detector, flagged_by(champion, frame), ws.settings),
         **compared.to_dict(),
     }
     try:
@@ -147,6 +151,7 @@ def get_preview(ws: Workspace, token: str) -> UpdatePreview:
         set_aside=figures.get("set_aside", 0),
         upload_id=row["upload"],
         decided=None if figures.get("decided") is None else DecidedComparison.from_dict(figures["decided"]),
+        suspicions=tuple(figures.get("suspicions", ())),
         **{field.name: getattr(compared, field.name) for field in fields(Comparison)},
     )
 

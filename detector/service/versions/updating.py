@@ -11,15 +11,19 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from detector.core.frames import as_frame
-from detector.errors import ConflictError, InputError, NotFoundError
+from detector.errors import ConflictError, InputError
 from detector.files import ReadOptions
 from detector.service.access import needs
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
-from detector.service.sources import path_source
+from detector.service.sources import EvenSample, path_source
 from detector.service.tally import require_known
+from detector.service.versions.challenging import move_champion
+from detector.service.versions.gating import Flagged, flagged_by, suspicions
+from detector.service.versions.held import hold
 from detector.service.versions.learning import Learned, as_registered, learn_table, new_features
 from detector.service.versions.previewing import (
+    COMPARED_ROWS,
     UpdatePreview,
     accept_update,
     get_preview,
@@ -51,7 +55,9 @@ ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """A finished update: the new champion, the rows it learned from, the features it now knows.
+    """A finished update: the new version, the rows it learned from, the features it now knows.
+
+    ``promoted``: it is champion. Else it waits for a person, and ``suspicions`` say why, each in a sentence.
 
     ``set_aside``: faulty rows of a file that took no part, beside ``rows``. ``report``: an
     ``AlignmentReport.to_dict()`` of the rows against the model before. ``newly_learned``: columns that it did
@@ -64,6 +70,12 @@ class UpdateResult:
     report: Mapping[str, Any]
     newly_learned: tuple[str, ...]
     set_aside: int = 0
+    suspicions: tuple[str, ...] = ()
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the new version is champion."""
+        return not self.suspicions
 
 
 @needs("manage")
@@ -74,7 +86,7 @@ def update_rows(
     actor: str,
     also: Callable[[Connection, UpdateResult], None] | None = None,
 ) -> UpdateResult:
-    """Update the champion with rows in memory; the result is champion at once.
+    """Update the champion with rows in memory; the result is champion at once, unless it is suspicious.
 
     ``also``: what else stands or falls with the update; called with its transaction and its result.
 
@@ -87,10 +99,11 @@ def update_rows(
     """
     frame = as_frame(rows)
 
-    def learn(champion: Champion) -> Learned:
+    def learn(champion: Champion) -> tuple[Learned, Flagged]:
         report = champion.detector.alignment(frame)
         require_known(report, ws.settings.min_importance)
-        return Learned(taught(ws, as_registered(ws, champion).updated(frame)), len(frame), report)
+        flagged = flagged_by(champion, frame.iloc[:: max(1, -(-len(frame) // COMPARED_ROWS))])
+        return Learned(taught(ws, as_registered(ws, champion).updated(frame)), len(frame), report), flagged
 
     return _update(ws, learn, actor, also)
 
@@ -111,11 +124,15 @@ def update_path(
     """
     source = path_source(path, set_aside=set_aside is not None, reading=reading)
 
-    def learn(champion: Champion) -> Learned:
+    def learn(champion: Champion) -> tuple[Learned, Flagged]:
         table = source.open(champion.detector, progress=progress)
         if set_aside is not None:
             write_rejected(table, set_aside)
-        return learn_table(ws, champion, table, progress)
+        sample = EvenSample(COMPARED_ROWS, seed=champion.version)
+        learned = learn_table(ws, champion, table, progress, sample)
+        frame = sample.frame()
+        assert frame is not None
+        return learned, flagged_by(champion, frame)
 
     return _update(ws, learn, actor)
 
@@ -133,15 +150,10 @@ def roll_back(ws: Workspace, version: int, *, actor: str, reason: str) -> Versio
     ConflictError
         When somebody else moved the champion at the same moment.
     """
-    info = ws.registry.info(version)
-    if info.lane != "main":
-        raise NotFoundError(f"Version {version} belongs to the demo and cannot become champion.", version=version)
     alias = ws.registry.alias(CHAMPION)
-    if alias is not None and alias.version == version:
-        raise InputError(f"Version {version} is the champion already.", version=version)
     revision = alias.revision if alias else 0
-    ws.move_champion(version, expected_revision=revision, actor=actor, reason=reason or "rollback")
-    return info
+    move_champion(ws, version, expected_revision=revision, actor=actor, reason=reason.strip() or "rollback")
+    return ws.registry.info(version)
 
 
 @needs("manage")
@@ -176,7 +188,7 @@ def list_versions(ws: Workspace) -> tuple[VersionInfo, ...]:
 
 def _update(
     ws: Workspace,
-    learn: Callable[[Champion], Learned],
+    learn: Callable[[Champion], tuple[Learned, Flagged]],
     actor: str,
     also: Callable[[Connection, UpdateResult], None] | None = None,
 ) -> UpdateResult:
@@ -185,7 +197,7 @@ def _update(
         champion = ws.current_champion()
         if alias is None or alias.version != champion.version:
             continue
-        learned = learn(champion)
+        learned, flagged = learn(champion)
         report = learned.report.to_dict()
         added = new_features(champion.detector, learned.detector)
         new = new_version(
@@ -202,15 +214,21 @@ def _update(
                 "decisions": decisions_of(learned.detector),
             },
         )
+        against = suspicions(champion, learned.detector, flagged, ws.settings)
         features = learned_features(learned.detector)
-        result = UpdateResult(0, learned.rows, features, report, tuple(added), learned.set_aside)
+        result = UpdateResult(0, learned.rows, features, report, tuple(added), learned.set_aside, suspicions=against)
 
         def tell(connection: Connection, number: int, result: UpdateResult = result) -> None:
+            if result.suspicions:
+                hold(connection, number, result.suspicions, actor)
             if also is not None:
                 also(connection, replace(result, version=number))
 
         try:
-            info = ws.promote(new, actor=actor, expected_revision=alias.revision, reason="update", also=tell)
+            if against:
+                info = ws.registry.register(new, actor=actor, also=tell)
+            else:
+                info = ws.promote(new, actor=actor, expected_revision=alias.revision, reason="update", also=tell)
         except ConflictError:
             if attempt == ATTEMPTS - 1:
                 raise

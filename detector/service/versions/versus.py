@@ -19,6 +19,8 @@ from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.runs import Run, get_run, run_path
 from detector.service.tally import require_known
+from detector.service.versions.agreement import Agreement
+from detector.service.versions.beside import with_the_same_past
 from detector.service.versions.challenging import cutoff_as_champion
 from detector.service.versions.comparing import rank_correlation
 from detector.service.workspace import Workspace
@@ -42,41 +44,6 @@ class Side:
     cutoff: float
     flagged: int
     histogram: Histogram
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """How many rows both versions flag, only one of them, or neither."""
-
-    both: int
-    only_champion: int
-    only_challenger: int
-    neither: int
-
-    @property
-    def rows(self) -> int:
-        """All rows counted."""
-        return self.both + self.only_champion + self.only_challenger + self.neither
-
-    @property
-    def champion(self) -> int:
-        """Rows that the champion flags."""
-        return self.both + self.only_champion
-
-    @property
-    def challenger(self) -> int:
-        """Rows that the challenger flags."""
-        return self.both + self.only_challenger
-
-    @classmethod
-    def of(cls, champion: NDArray[np.bool_], challenger: NDArray[np.bool_]) -> Agreement:
-        """Count two arrays of flags (n,), row for row."""
-        return cls(
-            int((champion & challenger).sum()),
-            int((champion & ~challenger).sum()),
-            int((~champion & challenger).sum()),
-            int((~champion & ~challenger).sum()),
-        )
 
 
 @dataclass(frozen=True)
@@ -154,7 +121,7 @@ def compare_versions(
     decided = {one.row: one for one in decided_rows(ws, run)}
     sampled = _sampled(run)
     old = ws.detector(champion)
-    ours, theirs = _Follower(ws, old), _Follower(ws, _with_the_same_past(ws.detector(challenger), old))
+    ours, theirs = _Follower(ws, old), _Follower(ws, with_the_same_past(ws.detector(challenger), old))
     names = run_files.file_names(run.columns)
     found, done = [], 0
     told = f"Scoring {run.name} with versions {champion} and {challenger}"
@@ -210,14 +177,6 @@ def _sampled(run: Run) -> NDArray[np.int64]:
     if run.rows <= MOST_ROWS:
         return every
     return np.sort(np.random.default_rng(run.id).choice(every, MOST_ROWS, replace=False))
-
-
-def _with_the_same_past(challenger: DynamicAnomalyDetector, champion: DynamicAnomalyDetector) -> DynamicAnomalyDetector:
-    """Return the challenger with the champion's histories: else the one that has learned the file would know it."""
-    mine, other = challenger.behaviour, champion.behaviour
-    if mine is None or other is None or mine.to_content(histories=False) != other.to_content(histories=False):
-        return challenger
-    return challenger.with_histories_of(champion)
 
 
 def _versus(

@@ -4,8 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from detector.service.exports import auditing
 from detector.service.review import deciding, locking, queueing, reranking
-from detector.service.versions import updating
+from detector.service.versions import held, training, trying, updating
 from detector.service.workspace import Workspace
+from tests.service.conftest import PARAMETERS, transactions
 from tests.service.reviewing import in_order, queued
 
 
@@ -48,3 +49,17 @@ def test_what_a_lead_does_is_told_in_words(ws: Workspace) -> None:
     updating.teach(ws, actor="lead")
     told = [line.words for line in auditing.audit_page(ws, limit=2).lines]
     assert "Version 2 learned the decisions; it comes from version 1." in told
+
+
+def test_what_becomes_of_challengers_and_of_updates_that_wait_is_told_in_words(ws: Workspace) -> None:
+    training.train_rows(ws, transactions(), PARAMETERS, actor="ada")
+    updating.update_rows(ws, transactions(60, seed=1), actor="ada")
+    trial = trying.start_trial(ws, 1, mode="shadow", expected_revision=0, actor="eve")
+    assert newest(ws) == "Version 1 sees live requests in shadow."
+    trying.start_trial(ws, 1, mode="share", share=0.25, field="items", expected_revision=trial.revision, actor="eve")
+    assert newest(ws) == "Version 1 answers 25.0% of the live requests, by items."
+    night = transactions(60, seed=3).assign(amount=5_000.0, at="2026-03-04T03:15:00")
+    updating.update_rows(ws, night, actor="api")
+    assert newest(ws).startswith("Version 3 was held back and waits for a person. The champion flags 60 of the 60 rows")
+    held.dismiss(ws, 3, actor="lead", reason="an attack")
+    assert newest(ws) == "Version 3 is not wanted as champion. Reason: an attack."
