@@ -26,7 +26,7 @@ def test_every_file_that_a_document_links_is_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEXT)
 def test_every_command_that_a_document_names_exists(name: str) -> None:
-    for command in re.findall(r"python -m detector (\w+)", TEXT[name]):
+    for command in re.findall(r"python -m detector ([\w-]+)", TEXT[name]):
         assert command in commands(), command
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for line in re.findall(r"(?:^    |`)make ([a-z ]+)", TEXT[name], re.MULTILINE):
@@ -52,7 +52,7 @@ def test_the_readme_names_both_commands_in_its_first_screen() -> None:
 
 
 def test_the_readme_names_every_command() -> None:
-    assert set(re.findall(r"python -m detector (\w+)", TEXT["README.md"])) == commands()
+    assert set(re.findall(r"python -m detector ([\w-]+)", TEXT["README.md"])) == commands()
 
 
 def test_every_setting_in_the_readme_is_one() -> None:

@@ -81,7 +81,7 @@ def _change(ws: Workspace, name: str, claimed: Claim) -> None:
 
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Kill processes in the midst of their work, then cut the power at each write."""
-    kills, changes, faults = _kill(folder, size.choose(200, 4), "trust.p05_kills:write_later" if broken else None)
+    kills, changes, faults = _kill(folder, size.choose(200, 3), "trust.p05_kills:write_later" if broken else None)
     cuts, lost = cut_everywhere(folder, size, broken)
     figure = f"{kills} kills, {changes:,} changes: {len(faults)} faults; {cuts:,} power cuts: {len(lost)} faults"
     if broken and not (faults and lost):
