@@ -113,7 +113,7 @@ def _kill(folder: Path, rounds: int, patch: str | None) -> tuple[int, int, list[
         child = children().start("trust.p05_kills:work", folder, round_=round_, again=again, **given)
         # Some die while they open the workspace, the others in the midst of a change, whatever the machine's speed.
         lines, end = seed.randint(0, _LINES), time.monotonic() + _STUCK
-        while time.monotonic() < end and len(child.told()) < lines:
+        while time.monotonic() < end and child.running and len(child.told()) < lines:
             time.sleep(0.002)
         time.sleep(seed.uniform(0.0, _LIFE))
         child.kill()
