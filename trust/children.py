@@ -45,6 +45,12 @@ class ChildProcess:
         lines = self._told.read_bytes().split(b"\n")[:-1] if self._told.is_file() else []
         return [json.loads(line) for line in lines]
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        # Until it is waited for, an ended process is a zombie.
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
     def kill(self) -> None:
         """End it as a power cut would, and wait until it is gone."""
         os.kill(self.pid, signal.SIGKILL)

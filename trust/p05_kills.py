@@ -81,7 +81,7 @@ def _change(ws: Workspace, name: str, claimed: Claim) -> None:
 
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Kill processes in the midst of their work, then cut the power at each write."""
-    kills, changes, faults = _kill(folder, size.choose(200, 4), "trust.p05_kills:write_later" if broken else None)
+    kills, changes, faults = _kill(folder, size.choose(200, 3), "trust.p05_kills:write_later" if broken else None)
     cuts, lost = cut_everywhere(folder, size, broken)
     figure = f"{kills} kills, {changes:,} changes: {len(faults)} faults; {cuts:,} power cuts: {len(lost)} faults"
     if broken and not (faults and lost):
@@ -113,7 +113,7 @@ def _kill(folder: Path, rounds: int, patch: str | None) -> tuple[int, int, list[
         child = children().start("trust.p05_kills:work", folder, round_=round_, again=again, **given)
         # Some die while they open the workspace, the others in the midst of a change, whatever the machine's speed.
         lines, end = seed.randint(0, _LINES), time.monotonic() + _STUCK
-        while time.monotonic() < end and len(child.told()) < lines:
+        while time.monotonic() < end and child.running and len(child.told()) < lines:
             time.sleep(0.002)
         time.sleep(seed.uniform(0.0, _LIFE))
         child.kill()

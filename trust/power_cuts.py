@@ -34,7 +34,7 @@ from trust.workspaces import SMALL, opened, payments
 #: Up to so many pieces that are not safe, all that may become of them is tried; beyond, each by itself.
 _TRIED_TOGETHER = 6
 #: States that a process really opens.
-_OPENED = (60, 2)
+_OPENED = (60, 1)
 
 
 @dataclass
@@ -146,7 +146,7 @@ def cut_everywhere(folder: Path, size: Size, broken: bool) -> tuple[int, list[st
         durable.flush_folder = lambda _folder: None
     try:
         with recorded(home) as recorder:
-            _use(home)
+            _use(home, whole=size.full)
     finally:
         durable.flush_folder = flush_folder
     states, faults = 0, list[str]()
@@ -170,12 +170,15 @@ def cut_everywhere(folder: Path, size: Size, broken: bool) -> tuple[int, list[st
     return states, faults
 
 
-def _use(home: Path) -> None:
-    """Do each kind of thing that writes files."""
+def _use(home: Path, *, whole: bool) -> None:
+    """Do each kind of thing that writes files; without ``whole`` only the first ones."""
     ws = opened(home)
     training.train_rows(ws, payments(60), SMALL, {"card": "entity"}, actor="ada")
     upload = uploads.receive(ws, "march.csv", payments(60, seed=1).to_csv(index=False).encode(), actor="ada")
     run = scoring.score_file(ws, upload.id, actor="ada")
+    if not whole:
+        ws.close()
+        return
     queueing.send_to_queue(ws, run.id, 10, actor="ada")
     row = int(ws.inbox.table(run.id).rows[0])
     decide(ws, [CaseId(run.id, row)], "fraud", "stolen_card", actor="ada")
