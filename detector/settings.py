@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     max_training_rows: int = Field(
         default=2_000_000, ge=1, description="Rows of a file that training holds in memory; beyond, an even sample."
     )
+    webhook_private_hosts: str = Field(
+        default="",
+        description="Hosts of the own network that webhooks may reach, with commas: alerts.internal, 10.0.0.7:8080.",
+    )
     batch_rows: int = Field(default=65_536, ge=1, description="Rows that long work reads, scores and writes at a time.")
 
     @field_validator("home", "model_path")
@@ -75,6 +79,11 @@ class Settings(BaseSettings):
     def data_folder(self) -> Path:
         """Folder of the database, the uploads and the runs."""
         return self.home / "data"
+
+    @property
+    def webhook_hosts(self) -> tuple[str, ...]:
+        """Hosts of the own network that webhooks may reach."""
+        return tuple(host.strip().lower() for host in self.webhook_private_hosts.split(",") if host.strip())
 
     @property
     def versions_folder(self) -> Path:

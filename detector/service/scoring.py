@@ -15,6 +15,7 @@ from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.errors import InputError
 from detector.files import ReadOptions, ScoredWriter
+from detector.service.alerts.alerting import after_scoring
 from detector.service.drift.drifting import keep_drift
 from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
@@ -22,6 +23,7 @@ from detector.service.rejected import write_rejected
 from detector.service.runs import Run, keep_run, runs_folder
 from detector.service.sources import path_source, told_batches, upload_source
 from detector.service.tally import ScoredTally
+from detector.service.tracing import span
 from detector.service.workspace import Champion, Workspace
 from detector.store.run_files import RunWriter, own_names
 
@@ -82,9 +84,13 @@ def score_rows(
         When the rows carry none of its columns.
     """
     champion = ws.require_champion()
-    result = champion.detector.score(rows, cutoff=champion.cutoff)
-    ws.missing_log.tell(champion.version, result.report)
-    ws.observations.note(champion, rows, result.report.new)
+    with span("score", version=champion.version):
+        result = champion.detector.score(rows, cutoff=champion.cutoff)
+    missing, new = result.report.missing, result.report.new
+    ws.measures.note(result.severities, result.cutoff, missing, new)
+    if missing:
+        ws.missing_log.tell(champion.version, result.report)
+    ws.observations.note(champion, rows, new)
     explanation = _explained(champion, rows) if explain else None
     if observe:
         ws.following.note(champion, rows)
@@ -136,6 +142,7 @@ def score_file(ws: Workspace, upload_id: str, *, actor: str, progress: Progress 
             ws, writer, tally, name=table.name, upload_id=source.upload_id, sha256=source.sha256, actor=actor
         )
     keep_drift(ws, run, tally)
+    after_scoring(ws)
     return run
 
 

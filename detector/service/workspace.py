@@ -19,6 +19,7 @@ from detector.service.background import Background, mark_interrupted
 from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch
 from detector.service.following import Following
 from detector.service.logs import MissingLog
+from detector.service.measures import Measures
 from detector.service.observing import Observations
 from detector.service.review.inbox import Inbox
 from detector.service.review.reranking import Reranker
@@ -51,6 +52,8 @@ class Workspace:
         Tells whether the API answers.
     missing_log : MissingLog
         Warns of features that rows lack.
+    measures : Measures
+        Counts what was scored, for metrics and alerts.
     observations : Observations
         Registers the new features of rows that were scored in memory.
     following : Following
@@ -70,12 +73,14 @@ class Workspace:
         self.background = Background(database)
         self.api = ApiProbe(settings.api_url)
         self.missing_log = MissingLog()
+        self.measures = Measures()
         self.observations = Observations()
         self.following = Following(self.registry.histories)
         self.reranker = Reranker(database, settings.data_folder, self.detector)
         self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.ranked)
         self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
+        self._at_close: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Workspace:
@@ -99,10 +104,16 @@ class Workspace:
 
     def close(self) -> None:
         """Ask running jobs to stop and let go of the database."""
+        while self._at_close:
+            self._at_close.pop()()
         self.observations.close()
         self.following.write()
         self.background.close()
         self.database.close()
+
+    def at_close(self, stop: Callable[[], None]) -> None:
+        """Call ``stop`` first when the workspace is closed: it ends what works over it."""
+        self._at_close.append(stop)
 
     def champion(self) -> Champion | None:
         """Return the champion, or ``None`` while nothing is trained. Follows a promotion elsewhere within 0.25 s."""

@@ -273,3 +273,6 @@ audit = Table(
     Index(None, "action", "number"),
     sqlite_autoincrement=True,
 )
+
+# Tables of other rooms of the store, so that the metadata is whole wherever it is used.
+from detector.store import alert_tables as _alert_tables  # noqa: E402, F401

@@ -16,6 +16,7 @@ from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.sources import path_source
 from detector.service.tally import require_known
+from detector.service.tracing import span
 from detector.service.versions.learning import Learned, as_registered, learn_table, new_features
 from detector.service.versions.previewing import (
     UpdatePreview,
@@ -168,7 +169,8 @@ def _update(ws: Workspace, learn: Callable[[Champion], Learned], actor: str) -> 
         champion = ws.current_champion()
         if alias is None or alias.version != champion.version:
             continue
-        learned = learn(champion)
+        with span("update", version=champion.version):
+            learned = learn(champion)
         report = learned.report.to_dict()
         added = new_features(champion.detector, learned.detector)
         new = new_version(
