@@ -15,7 +15,9 @@ from detector.api.doors import doors, open_doors
 from detector.api.problems import error_handlers
 from detector.api.routes import Endpoints
 from detector.api.traffic import Traffic, TrafficMiddleware
+from detector.service.alerts.watcher import Watcher
 from detector.service.logs import configure_logs
+from detector.service.tracing import configure_traces
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from detector.version import VERSION
@@ -43,7 +45,9 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         if workspace is None:
             configure_logs(settings.log_level)
+            configure_traces()
             endpoints.workspace = await run_sync(Workspace.open, settings)
+            Watcher(endpoints.workspace, traffic.counts.totals).start()
         try:
             await run_sync(endpoints.warm)
             # What is loaded by now stays: the collector need not look through it again and again under load.
@@ -69,4 +73,5 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
     app.add_middleware(TrafficMiddleware, traffic=traffic)
     open_doors(app, doors(endpoints))
     add_docs(app)
+    traffic.counts.know(app.routes)
     return app

@@ -55,13 +55,13 @@ def request(body: type[BaseModel], query: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def answers(answer: type[BaseModel], *, untrained: bool, body: bool) -> dict[int | str, dict[str, Any]]:
+def answers(answer: type[BaseModel] | None, *, untrained: bool, body: bool) -> dict[int | str, dict[str, Any]]:
     """Return the description of what comes back; ``untrained``: also before any training, ``body``: for bodies too."""
     problems = dict(_BODY_PROBLEMS) if body else {}
     if untrained:
         problems[HTTPStatus.SERVICE_UNAVAILABLE.value] = "No model has been trained yet."
     content = {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}
-    found: dict[int | str, dict[str, Any]] = {200: {"model": answer, "description": "Done."}}
+    found: dict[int | str, dict[str, Any]] = {200: {"description": "Done."} | ({"model": answer} if answer else {})}
     for status, description in problems.items():
         found[status] = {"description": description, "content": content}
     return found

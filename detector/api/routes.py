@@ -20,6 +20,7 @@ from detector.api.answers import came_as, json_response, now, predictions, resca
 from detector.api.callers import caller_of
 from detector.api.documents import TrainOptions
 from detector.api.kinds import Fields, FieldsMemo, refuse_empty, refuse_wrong_kinds
+from detector.api.metrics import CONTENT_TYPE, Metrics
 from detector.api.parameters import read_flag, read_query, read_train_options
 from detector.api.problems import NOT_TRAINED
 from detector.api.traffic import Traffic
@@ -49,6 +50,7 @@ class Endpoints:
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
         self._fields = FieldsMemo()
+        self._metrics: Metrics | None = None
 
     def warm(self) -> None:
         """Compile what requests need, and grow the champion's trees, so that no request waits for it."""
@@ -134,6 +136,12 @@ class Endpoints:
     async def recent(self, _request: Request) -> Response:
         """List the latest requests of this process."""
         return json_response({"requests": list(self._traffic.latest()), "total": self._traffic.total})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Tell the counters of this process and how the workspace stands, for Prometheus."""
+        if self._metrics is None:
+            self._metrics = Metrics(self._traffic.counts, self.workspace)
+        return Response(await run_sync(self._metrics.text), 200, None, CONTENT_TYPE)
 
     def _predict(self, row: payloads.Record, explain: bool, observe: bool) -> Response:
         fields = self._checked((row,))
