@@ -16,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from detector.errors import Cancelled, DetectorError
 from detector.service.progress import Progress
+from detector.service.request_context import JOB_ID
+from detector.service.tracing import span
 from detector.store import audit, tables
 from detector.store.database import Database
 
@@ -34,6 +36,7 @@ _log = structlog.get_logger(__name__)
 @dataclass
 class _Task:
     id: str
+    kind: str
     work: Work
     done_rows: int = 0
     total_rows: int | None = None
@@ -61,7 +64,7 @@ class Background:
 
     def submit(self, kind: str, arguments: Mapping[str, Any], actor: str, work: Work) -> str:
         """Write the job down, queue it and return its id."""
-        task = _Task(uuid4().hex, work)
+        task = _Task(uuid4().hex, kind, work)
         now = datetime.now(UTC)
         with self._database.write() as connection:
             connection.execute(
@@ -127,6 +130,7 @@ class Background:
             try:
                 self._work(task)
             finally:
+                JOB_ID.set("")
                 with self._lock:
                     self._tasks.pop(task.id, None)
                 task.over.set()
@@ -134,9 +138,11 @@ class Background:
     def _work(self, task: _Task) -> None:
         if not self._begin(task):
             return
+        JOB_ID.set(task.id)
         try:
             task.progress(0, None, "Starting")
-            result = task.work(task.progress)
+            with span("job", kind=task.kind):
+                result = task.work(task.progress)
         except Cancelled as error:
             self._end(task, "cancelled", error=error.to_dict())
         except DetectorError as error:

@@ -24,7 +24,7 @@ Outcome = Literal["as_learned", "missing", "new", "missing_and_new"]
 ROLES: tuple[VersionRole, ...] = ("champion", "challenger")
 OUTCOMES: tuple[Outcome, ...] = ("as_learned", "missing", "new", "missing_and_new")
 #: Upper edges of the classes of severity (0-100); the last one holds all.
-SEVERITIES = (25.0, 50.0, 75.0, 80.0, 85.0, 90.0, 95.0, 99.0, 100.0)
+SEVERITIES = (25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 100.0)
 #: Sets of missing and new columns that are told apart between two looks; of rows with others only the number is kept.
 MOST_SETS = 1_000
 #: Columns that are named in one look at the traffic.
