@@ -11,6 +11,8 @@ import streamlit as st
 
 from detector.errors import DetectorError
 from detector.service import overview
+from detector.service.alerts.handling import waiting_alerts
+from detector.service.alerts.watcher import Watcher
 from detector.service.workspace import Workspace
 from detector.serving import ensure_api
 from detector.ui.numbers import age, count, plural, severity
@@ -39,6 +41,14 @@ def workspace() -> Workspace:
 def api_process() -> object:
     """Start the API as a child of this process unless it runs already; once a process."""
     return ensure_api(workspace().settings)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def alert_watcher() -> object:
+    """Watch for what is worth an alert, once a process; ends with the workspace."""
+    watcher = Watcher(workspace())
+    watcher.start()
+    return watcher
 
 
 def actor() -> str:
@@ -120,6 +130,8 @@ def status_strip() -> None:
             _line("Flagged", f"{count(now.open_flagged)} rows", "flag")
         else:
             _line("Open cases", count(now.open_cases), "inbox")
+        waiting = waiting_alerts(workspace())
+        _line("Alerts", count(waiting) if waiting else "none", "notifications", "red" if waiting else "green")
         if now.notice:
             st.caption(now.notice)
 
