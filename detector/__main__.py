@@ -1,4 +1,4 @@
-"""The command line: ``python -m detector serve | train | score | update | info | sample``.
+"""The command line: ``python -m detector serve | train | score | update | info | sample | backup | restore``.
 
 Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 2 it could not be done and
 standard error says why, 130 stopped by Ctrl-C.
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from detector.commands import backup
 from detector.commands.opening import ACTOR, UsageError, open_workspace, read_settings
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
@@ -91,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     sample.add_argument("--rows", type=int, default=SAMPLE_ROWS, metavar="N", help="rows a week (default %(default)s)")
     sample.add_argument("--seed", type=int, default=SAMPLE_SEED, help="another world (default %(default)s)")
+
+    backup.add_to(commands)
     return parser
 
 

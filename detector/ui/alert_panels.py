@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from detector.errors import DetectorError
-from detector.service import overview
+from detector.service import runs
 from detector.service.alerts import handling, leasing
 from detector.service.alerts.handling import Alert
 from detector.service.alerts.watcher import WATCH
@@ -17,6 +17,7 @@ from detector.service.workspace import Workspace
 from detector.ui.frame import actor, told_in_words
 from detector.ui.numbers import age, moment, plural
 from detector.ui.states import error_panel, escaped, nothing_yet
+from detector.ui.work import start
 
 #: Seconds after which the page looks again by itself.
 _LOOK_AGAIN = 10.0
@@ -95,9 +96,9 @@ def _watched(ws: Workspace) -> None:
 
 
 def _quiet(ws: Workspace) -> None:
-    if overview.overview(ws).runs == 0 and ws.champion() is None:
+    if ws.champion() is None and not runs.list_runs(ws, limit=1):
         told = "Nothing can be watched yet: there is no model, and nothing has been scored."
-        if nothing_yet(told, "Train a model", key="alerts"):
+        if nothing_yet(told, "Train a model", key="alerts", load_sample=partial(start, ws, "alerts", "sample")):
             st.switch_page("pages/detector/train.py")
         return
     st.success("**All is quiet.** No alert is open.", icon=":material/check_circle:")
@@ -116,7 +117,7 @@ def _card(ws: Workspace, alert: Alert, now: datetime) -> None:
         # The subject is told in the summary; as part of the title it would be cut off first.
         st.markdown(
             f":{colour}[:material/{icon}:] **{alert.rule.title}** · {'urgent' if urgent else 'notice'} · "
-            f"since {age(alert.opened_at)} ({moment(alert.opened_at)})"
+            f"since {moment(alert.opened_at)}, {age(alert.opened_at)}"
         )
         st.markdown(escaped(alert.summary))
         st.markdown(f"**What to do.** {escaped(alert.rule.todo)}")

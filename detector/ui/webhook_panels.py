@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -67,7 +67,7 @@ def _webhook(ws: Workspace, hook: WebhookInfo) -> None:
             st.button(
                 "Send a test",
                 key=f"webhook_test_{hook.id}",
-                on_click=partial(_do, partial(webhooks.send_test, ws, hook.id)),
+                on_click=partial(_do, partial(webhooks.send_test, ws, hook.id), "The test is on its way; see below."),
             )
             with st.popover("Remove"):
                 st.markdown("What still waits for it is given up, and its secret is forgotten.")
@@ -100,6 +100,13 @@ def _messages(ws: Workspace, webhook: str) -> None:
                 key=f"message_again_{message.number}",
                 on_click=partial(_do, partial(outbox.send_again, ws, message.number)),
             )
+    held_up = [message for message in messages if message.state == "waiting" and message.problem]
+    if held_up:
+        next_try = moment(min(message.next_try_at for message in held_up))
+        st.markdown(
+            f":orange[:material/schedule:] {plural(len(held_up), 'message')} not taken yet; tried again by itself, "
+            f"next {next_try}. {escaped(held_up[0].problem or '')}"
+        )
     with st.expander(f"The last {plural(len(messages), 'message')}"):
         st.dataframe(
             {
@@ -160,8 +167,11 @@ def _add(ws: Workspace) -> None:
         st.session_state["webhook_rules"] = []
 
 
-def _do(act: Any) -> None:
+def _do(act: Callable[..., object], told: str = "") -> None:
     try:
         act(actor=actor())
     except DetectorError as error:
         st.session_state[_FAILED] = error
+    else:
+        if told:
+            st.toast(told, icon=":material/check:")

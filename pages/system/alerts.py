@@ -6,8 +6,12 @@ from detector.ui.alert_panels import history_panel, open_panel
 from detector.ui.alert_rules_panel import rules_panel
 from detector.ui.frame import opening
 from detector.ui.webhook_panels import webhooks_panel
+from detector.ui.work import follow, forget
 
 ws = opening("Alerts", "What is wrong now, since when, and what to do about it.")
+
+if follow(ws, "alerts", "sample") is not None:
+    forget("alerts")
 
 view = st.segmented_control(
     "Shown",

@@ -78,8 +78,8 @@ class Watcher:
         """Write down what this process has answered and scored, and, every few looks, apply the rules."""
         now = datetime.now(UTC)
         self._write(now)
-        self._looks += 1
-        if self._looks % LOOKS_PER_ROUND == 0 and leasing.hold(self._ws.database, WATCH, self.name, now, LEASE):
+        due, self._looks = self._looks % LOOKS_PER_ROUND == 0, self._looks + 1
+        if due and leasing.hold(self._ws.database, WATCH, self.name, now, LEASE):
             alerting.evaluate(self._ws, now)
 
     def deliver(self) -> None:
