@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from time import monotonic
 
 import structlog
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from detector.errors import DetectorError
@@ -24,6 +24,9 @@ FRESH = 5.0
 #: Kinds of jobs that are told apart.
 MOST_KINDS = 10
 OTHER = "other"
+
+#: The states of jobs as they are told; all others have failed.
+_STATES = {"queued": "active", "running": "active", "done": "done", "cancelled": "done"}
 
 _log = structlog.get_logger(__name__)
 
@@ -81,10 +84,8 @@ def read_vitals(ws: Workspace) -> Vitals:
     champion = ws.champion()
     drift, drifted = newest_drift(ws)
     jobs = tables.jobs.c
-    active, done = jobs.state.in_(("queued", "running")), jobs.state.in_(("done", "cancelled"))
-    state = case((active, "active"), (done, "done"), else_="failed")
     with ws.database.read() as connection:
-        many = connection.execute(select(jobs.kind, state, func.count()).group_by(jobs.kind, state)).all()
+        many = connection.execute(select(jobs.kind, jobs.state, func.count()).group_by(jobs.kind, jobs.state)).all()
         standing = connection.execute(
             select(alerts.c.state, func.count()).where(alerts.c.open_as.is_not(None)).group_by(alerts.c.state)
         ).all()
@@ -105,7 +106,7 @@ def read_vitals(ws: Workspace) -> Vitals:
         drifted_columns=drifted,
         open_cases=waiting,
         oldest_case=(datetime.now(UTC) - oldest).total_seconds() if waiting and oldest else 0.0,
-        jobs=_bounded([(str(kind), str(of), int(count)) for kind, of, count in many]),
+        jobs=_bounded([(str(kind), _STATES.get(str(of), "failed"), int(count)) for kind, of, count in many]),
         alerts={str(of): int(count) for of, count in standing},
         messages={str(of): int(count) for of, count in messages},
     )

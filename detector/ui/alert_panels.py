@@ -68,11 +68,10 @@ def history_panel(ws: Workspace) -> None:
             "Resolved": [moment(alert.resolved_at) for alert in past],
             "Alert": [alert.number for alert in past],
             "What": [alert.rule.title for alert in past],
-            "Of": [alert.subject for alert in past],
-            "Told": [alert.summary for alert in past],
             "Lasted": [_lasted(alert) for alert in past],
             "Acknowledged by": [alert.acknowledged_by or "nobody" for alert in past],
             "Resolved by": [_by(alert) for alert in past],
+            "Told": [alert.summary for alert in past],
         },
         hide_index=True,
         width="stretch",
@@ -153,7 +152,7 @@ def _card(ws: Workspace, alert: Alert, now: datetime) -> None:
 def _standing(alert: Alert, asleep: bool) -> str:
     told = []
     if alert.state == "acknowledged":
-        told.append(f"{escaped(alert.acknowledged_by or '')} looks after it, {age(alert.acknowledged_at)}.")
+        told.append(f"{escaped(alert.acknowledged_by or '')} looks after it since {moment(alert.acknowledged_at)}.")
     if asleep:
         told.append(f"Asleep until {moment(alert.snoozed_until)}, by {escaped(alert.snoozed_by or '')}.")
     if alert.calm_since is not None:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from detector.api import create_app
 from detector.api.counting import MOST_KEPT, REASONS, RequestCounts
-from detector.service import vitals
+from detector.service import jobs, vitals
 from detector.service.vitals import MOST_KINDS, Vitals, VitalsWatch
 from tests.api.samples import ODD, transactions
 
@@ -187,3 +187,10 @@ def test_every_family_says_in_words_what_it_is_and_follows_the_conventions(fresh
 def test_the_description_names_plain_text(fresh):
     told = fresh.get("/openapi.json").json()["paths"]["/metrics"]["get"]["responses"]["200"]
     assert list(told["content"]) == ["text/plain"]
+
+
+def test_jobs_are_told_by_kind_and_by_what_became_of_them(empty_client, open_workspace):
+    ws = open_workspace()
+    job = jobs.submit(ws, "score", {"upload_id": "none"}, actor="test")
+    jobs.wait_for_job(ws, job.id, 30)
+    assert value(empty_client, "detector_jobs", kind="score", state="failed") == 1

@@ -144,8 +144,8 @@ _RULES = (
         "Work in the background failed",
         "notice",
         "The newest training, scoring or other long work of its kind ended in an error or was interrupted.",
-        "Start it again from the page it belongs to; the reason is told below. The alert resolves when one of the same "
-        "kind is done.",
+        "Mend what the reason names, and start it again from the page it belongs to. The alert resolves when one of the "
+        "same kind is done.",
         "pages/analysis/overview.py",
         "Overview",
     ),

@@ -61,6 +61,8 @@ def send(url: str, secret: str, message_id: str, body: str, now: datetime, priva
         return Sent(None, "The other side did not answer in time.")
     except socket.gaierror:
         return Sent(None, "The name of the host cannot be resolved.")
+    except ConnectionRefusedError:
+        return Sent(None, "Nobody listens at that address and port.")
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Sent(None, f"The other side cannot be reached or answers nonsense ({type(error).__name__}).")
     if 200 <= status < 300:

@@ -285,7 +285,7 @@ def test_nonsense_is_no_answer(raw: Callable[[Callable[[socket.socket], None]], 
 def test_nobody_at_the_address_is_told(ws: Workspace) -> None:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    assert "cannot be reached" in str(send_to(f"http://127.0.0.1:{port}/").problem)
+    assert "Nobody listens" in str(send_to(f"http://127.0.0.1:{port}/").problem)
 
 
 @pytest.fixture
