@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -17,12 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from detector.store.tables import Moment, metadata
-
-
-def _json() -> JSON:
-    return JSON(none_as_null=True)
-
+from detector.store.tables import Moment, _json, metadata
 
 alert_rules = Table(
     "alert_rules",

@@ -46,6 +46,7 @@ class Rule:
 
 _MINUTES = Threshold("minutes", "Looks back, minutes", "minutes", 60, 5, 1440)
 _ROWS = Threshold("rows", "Says nothing below, rows", "count", 500, 50, 1_000_000)
+_FEW_ROWS = Threshold("rows", "Says nothing below, rows", "count", 200, 20, 1_000_000)
 _CALM = Threshold("calm_minutes", "Resolved after calm of, minutes", "minutes", 15, 0, 1440)
 
 _RULES = (
@@ -103,7 +104,7 @@ _RULES = (
         (
             Threshold("share", "Share of rows without it", "share", 0.5, 0.01, 1.0),
             _MINUTES,
-            Threshold("rows", "Says nothing below, rows", "count", 200, 20, 1_000_000),
+            _FEW_ROWS,
             _CALM,
         ),
     ),
@@ -119,7 +120,7 @@ _RULES = (
         (
             Threshold("share", "Share of rows with it", "share", 0.1, 0.01, 1.0),
             _MINUTES,
-            Threshold("rows", "Says nothing below, rows", "count", 200, 20, 1_000_000),
+            _FEW_ROWS,
             _CALM,
         ),
     ),
@@ -144,8 +145,8 @@ _RULES = (
         "Work in the background failed",
         "notice",
         "The newest training, scoring or other long work of its kind ended in an error or was interrupted.",
-        "Mend what the reason names, and start it again from the page it belongs to. The alert resolves when one of the "
-        "same kind is done.",
+        "Mend what the reason names, and start it again from the page it belongs to. The alert resolves when work of "
+        "the same kind is done.",
         "pages/analysis/overview.py",
         "Overview",
     ),
