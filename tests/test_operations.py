@@ -114,6 +114,8 @@ def test_every_command_runs_in_its_order(machine: Machine, monkeypatch: pytest.M
         if "mv " in block:
             assert machine.stop() == 0
         said.append(machine.run(block, tries=20 if "grep" in block else 1))
+    others = [line for line in (machine.home / "service.log").read_text().splitlines() if not line.startswith("{")]
+    assert {line.split(" ")[0] for line in others} <= {"Dashboard", "Ready.", "Stopped."}
     told = "\n".join(said)
     assert '"model_version":1' in told
     assert "detector_champion_version 1.0" in told
