@@ -28,6 +28,7 @@ page = st.navigation(
             st.Page("pages/detector/drift_demo.py", title="Drift demo", icon=":material/play_circle:"),
         ],
         "System": [
+            st.Page("pages/system/alerts.py", title="Alerts", icon=":material/notifications:"),
             st.Page("pages/system/exports.py", title="Exports and audit", icon=":material/ios_share:"),
             st.Page("pages/system/api.py", title="API", icon=":material/api:"),
             st.Page("pages/system/access.py", title="Access", icon=":material/key:"),
@@ -38,12 +39,13 @@ page = st.navigation(
 
 # The first visitor of a new process sees the frame while the libraries load.
 with st.spinner("Opening the workspace"):
-    from detector.ui.frame import api_process, name_control, status_strip, told_in_words
+    from detector.ui.frame import alert_watcher, api_process, name_control, status_strip, told_in_words
     from detector.ui.signing_in import admit
 
 admit()
 with told_in_words():
     api_process()
+    alert_watcher()
     with st.sidebar:
         status_strip()
         name_control()

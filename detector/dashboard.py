@@ -8,16 +8,19 @@ Before it listens, it is made sure that it does so on this machine only, or that
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
+from streamlit import logger as streamlit_logs
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.cli import main
 
 from detector.commands.opening import read_settings
 from detector.errors import DetectorError
 from detector.exposure import require_closed_dashboard
+from detector.service.logs import Level, configure_logs, json_formatter
 from detector.terminal import print_error
 
 #: Where ``.streamlit/config.toml`` lets the dashboard listen unless it is told otherwise.
@@ -37,8 +40,26 @@ def run() -> None:
         sys.exit(FAILED)
     if settings.sign_in_file is not None:
         sys.argv += ["--secrets.files", str(settings.sign_in_file)]
+    log_as_json(settings.log_level)
     # Streamlit writes the command down as it is called; this is how it calls itself.
     main(prog_name="streamlit")
+
+
+def log_as_json(level: Level) -> None:
+    """Let Streamlit and its web server write their lines as this package writes its own: JSON, on stderr."""
+    configure_logs(level)
+    # Each of Streamlit's loggers has a handler of its own, made by this function, anew when it has read its settings.
+    streamlit_logs.setup_formatter = _to_json
+    for known in streamlit_logs._loggers.values():
+        _to_json(known)
+
+
+def _to_json(logger: logging.Logger) -> None:
+    for handler in tuple(logger.handlers):
+        logger.removeHandler(handler)
+    handler = logging.StreamHandler()
+    handler.setFormatter(json_formatter())
+    logger.addHandler(handler)
 
 
 def _address(arguments: Sequence[str]) -> str:

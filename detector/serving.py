@@ -28,6 +28,8 @@ from detector.settings import Settings
 #: The dashboard's script, beside the package.
 APP = Path(__file__).resolve().parent.parent / "app.py"
 _RUNNER = Path(__file__).resolve().with_name("child.py")
+#: Under which the API's server writes its own lines as JSON, like all others.
+_SERVER_LOGS = Path(__file__).resolve().with_name("service") / "server_logs.json"
 #: Seconds that a child has to finish its requests before it is ended the hard way.
 GRACE = 10.0
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
@@ -131,7 +133,7 @@ def start_api(settings: Settings) -> Child:
     command = ["uvicorn", "--factory", "detector.api:create_app", "--host", settings.api_host]
     command += ["--port", str(settings.api_port), "--log-level", settings.log_level.lower(), "--no-access-log"]
     # What a request says of the address that it came from is not believed: the socket knows.
-    command += ["--timeout-graceful-shutdown", "5", "--no-proxy-headers"]
+    command += ["--timeout-graceful-shutdown", "5", "--no-proxy-headers", "--log-config", str(_SERVER_LOGS)]
     return Child("API", command, _environment(settings))
 
 

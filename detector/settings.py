@@ -119,6 +119,10 @@ class Settings(BaseSettings):
     failed_keys_per_minute: int = Field(
         default=10, ge=1, description="Wrong keys that one address may present in a minute."
     )
+    webhook_private_hosts: str = Field(
+        default="",
+        description="Hosts of the own network that webhooks may reach, with commas: alerts.internal, 10.0.0.7:8080.",
+    )
     batch_rows: int = Field(default=65_536, ge=1, description="Rows that long work reads, scores and writes at a time.")
 
     @field_validator("roles", mode="before")
@@ -139,6 +143,11 @@ class Settings(BaseSettings):
     def data_folder(self) -> Path:
         """Folder of the database, the uploads and the runs."""
         return self.home / "data"
+
+    @property
+    def webhook_hosts(self) -> tuple[str, ...]:
+        """Hosts of the own network that webhooks may reach."""
+        return tuple(host.strip().lower() for host in self.webhook_private_hosts.split(",") if host.strip())
 
     @property
     def versions_folder(self) -> Path:

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 from streamlit.runtime.pages_manager import PagesManager
 
@@ -13,5 +17,17 @@ def test_streamlit_does_not_look_for_pages_by_itself(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         dashboard, "main", lambda prog_name: seen.append((prog_name, PagesManager(str(APP)).uses_pages_directory))
     )
+    monkeypatch.setattr(dashboard, "log_as_json", lambda: None)
     dashboard.run()
     assert seen == [("streamlit", False)]
+
+
+def test_lines_of_streamlit_are_json() -> None:
+    code = (
+        "from detector.dashboard import log_as_json; log_as_json()\n"
+        "from streamlit import logger; logger.get_logger('streamlit.x').warning('a\\nb'); logger.update_formatter()\n"
+        "logger.get_logger('streamlit.x').warning('again')"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=APP.parent)
+    found = [json.loads(line) for line in ran.stderr.splitlines()]
+    assert [(line["event"], line["logger"]) for line in found] == [("a\nb", "streamlit.x"), ("again", "streamlit.x")]

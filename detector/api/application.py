@@ -17,7 +17,9 @@ from detector.api.problems import error_handlers
 from detector.api.routes import Endpoints
 from detector.api.straight import StraightWay, straight_routes
 from detector.api.traffic import Traffic, TrafficMiddleware
+from detector.service.alerts.watcher import Watcher
 from detector.service.logs import configure_logs
+from detector.service.tracing import configure_traces
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from detector.version import VERSION
@@ -45,7 +47,9 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
     async def life(_app: FastAPI) -> AsyncIterator[None]:
         if workspace is None:
             configure_logs(settings.log_level)
+            configure_traces()
             endpoints.workspace = await run_sync(Workspace.open, settings)
+            Watcher(endpoints.workspace, traffic.counts.totals).start()
         try:
             await run_sync(endpoints.warm)
             await run_sync(endpoints.workspace.keys.look)
@@ -77,4 +81,5 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
     app.add_middleware(TrafficMiddleware, traffic=traffic)
     open_doors(app, all_doors)
     add_docs(app)
+    traffic.counts.know(app.routes)
     return app

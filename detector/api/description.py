@@ -99,7 +99,7 @@ def security(right: Right | None) -> dict[str, Any]:
 
 
 def answers(
-    answer: type[BaseModel], *, untrained: bool, body: bool, public: bool = False, others: Mapping[int, str]
+    answer: type[BaseModel] | None, *, untrained: bool, body: bool, public: bool = False, others: Mapping[int, str]
 ) -> dict[int | str, dict[str, Any]]:
     """Return the description of what comes back.
 
@@ -110,7 +110,7 @@ def answers(
     if untrained:
         problems[HTTPStatus.SERVICE_UNAVAILABLE.value] = "No model has been trained yet."
     content = {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}
-    found: dict[int | str, dict[str, Any]] = {200: {"model": answer, "description": "Done."}}
+    found: dict[int | str, dict[str, Any]] = {200: {"description": "Done."} | ({"model": answer} if answer else {})}
     for status, description in problems.items():
         found[status] = {"description": description, "content": content}
     return found

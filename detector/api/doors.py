@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from detector.api import documents as docs
@@ -33,15 +33,16 @@ class Door:
     """One documented way in.
 
     ``right``: what a caller must be allowed to do; ``None`` lets everybody in. ``untrained``: it answers 503 before the
-    first training. ``repeatable``: it takes an ``Idempotency-Key``. ``others``: what else it answers, by status.
-    ``path_schema``, ``headers``: what stands in the path and in headers.
+    first training. ``answer``: what comes back as JSON, ``None`` for plain text. ``repeatable``: it takes an
+    ``Idempotency-Key``. ``others``: what else it answers, by status. ``path_schema``, ``headers``: what stands in the
+    path and in headers.
     """
 
     method: str
     path: str
     right: Right | None
     endpoint: Endpoint
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     tag: str
     body: type[BaseModel] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
@@ -71,6 +72,7 @@ def doors(to: Endpoints) -> tuple[Door, ...]:
         Door("GET", "/health", None, to.health, docs.HealthDocument, "State"),
         Door("GET", "/model/info", "score", to.model_info, docs.ModelDocument, "State"),
         Door("GET", "/requests/recent", "read", to.recent, docs.RecentDocument, "State"),
+        Door("GET", "/metrics", "read", to.metrics, None, "State"),
         Door("GET", "/models", "read", models.versions, own.VersionsDocument, "Versions",
              query=PAGES, others=UNUSABLE),
         Door("GET", "/models/aliases", "read", models.aliases, own.AliasesDocument, "Versions", others=UNUSABLE),
@@ -137,5 +139,6 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
                 or {}
             )
             | security(door.right),
+            response_class=PlainTextResponse if door.answer is None else JSONResponse,
             route_class_override=PlainRoute,
         )

@@ -24,6 +24,7 @@ from detector.api.cases import CaseEndpoints
 from detector.api.documents import TrainOptions
 from detector.api.idempotency import Effect, Repeats
 from detector.api.kinds import Fields, FieldsMemo, is_plain, refuse_empty, refuse_wrong_kinds
+from detector.api.metrics import CONTENT_TYPE, Metrics
 from detector.api.parameters import read_flag, read_query, read_train_options
 from detector.api.problems import NOT_TRAINED
 from detector.api.traffic import Traffic
@@ -61,6 +62,7 @@ class Endpoints:
         self.cases = CaseEndpoints(lambda: self.workspace, self.repeats)
         # Of the versions that answer in the champion's place; its own stay at hand.
         self._other_fields = FieldsMemo()
+        self._metrics: Metrics | None = None
 
     def warm(self) -> None:
         """Compile what requests need, and grow the champion's trees, so that no request waits for it."""
@@ -149,6 +151,12 @@ class Endpoints:
     async def recent(self, _request: Request) -> Response:
         """List the latest requests of this process."""
         return json_response({"requests": list(self._traffic.latest()), "total": self._traffic.total})
+
+    async def metrics(self, _request: Request) -> Response:
+        """Tell the counters of this process and how the workspace stands, for Prometheus."""
+        if self._metrics is None:
+            self._metrics = Metrics(self._traffic.counts, self.workspace)
+        return Response(await run_sync(self._metrics.text), 200, None, CONTENT_TYPE)
 
     def _predict(self, row: payloads.Record, explain: bool, observe: bool) -> Response:
         fields = self._checked((row,))

@@ -11,7 +11,7 @@ import re
 import secrets
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from time import perf_counter, time
 from typing import Any, NamedTuple
@@ -20,8 +20,11 @@ import orjson
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from detector.api.counting import RequestCounts
 from detector.api.problems import REQUEST_ID
+from detector.service import request_context
 from detector.service.redaction import redacted_text
+from detector.service.tracing import end_request, request_span, tracing
 
 #: How many requests are remembered.
 REMEMBERED = 200
@@ -53,6 +56,7 @@ class Traffic:
 
     def __init__(self, *, logged: bool = True) -> None:
         self.total = 0
+        self.counts = RequestCounts()
         self._logged = logged
         self._latest: deque[Answered] = deque(maxlen=REMEMBERED)
         self._lines: list[Answered] = []
@@ -96,6 +100,8 @@ class TrafficMiddleware:
         started, at = perf_counter(), time()
         request_id = self._request_id(scope)
         scope[REQUEST_ID] = request_id
+        # Each request is a task of its own, so what is set here ends with it.
+        request_context.REQUEST_ID.set(request_id)
         header = (b"x-request-id", request_id.encode())
         status = 500
 
@@ -106,12 +112,25 @@ class TrafficMiddleware:
                 message["headers"] += (header, *_FOR_NOBODY_ELSE)
             await send(message)
 
+        self._traffic.counts.begin()
         try:
-            await self.app(scope, receive, send_with_id)
+            if tracing():
+                await self._traced(scope, receive, send_with_id, lambda: status)
+            else:
+                await self.app(scope, receive, send_with_id)
         finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            milliseconds = round((perf_counter() - started) * 1e3, 3)
+            route, seconds = _route(scope), perf_counter() - started
+            self._traffic.counts.end(route, scope["method"], status, seconds)
+            milliseconds = round(seconds * 1e3, 3)
             self._traffic.note(Answered(at, scope["method"], route, status, milliseconds, request_id))
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send, status: Callable[[], int]) -> None:
+        headers = {str(name, "latin-1"): str(value, "latin-1") for name, value in scope["headers"]}
+        with request_span(scope["method"], headers) as current:
+            try:
+                await self.app(scope, receive, send)
+            finally:
+                end_request(current, scope["method"], _route(scope), status())
 
     def _request_id(self, scope: Scope) -> str:
         for name, value in scope["headers"]:
@@ -121,6 +140,11 @@ class TrafficMiddleware:
                 if redacted_text(given) == given:
                     return given
         return f"{self._prefix}-{next(self._numbers):x}"
+
+
+def _route(scope: Scope) -> str:
+    """Return the route as it is documented, never the path as sent."""
+    return getattr(scope.get("route"), "path", "unknown")
 
 
 def _rendered(answered: Answered) -> bytes:

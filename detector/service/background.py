@@ -19,6 +19,8 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from detector.errors import Cancelled, DetectorError
+from detector.service.request_context import JOB_ID
+from detector.service.tracing import span
 from detector.store import audit, tables
 from detector.store.database import Database
 
@@ -40,6 +42,7 @@ class Task:
 
     id: str
     owner: str
+    kind: str
     work: Work
     lasting: bool = False
     done_rows: int = 0
@@ -110,7 +113,7 @@ class Background:
 
         ``lasting``: it goes on after this process has ended, where another process takes it up.
         """
-        task = Task(uuid4().hex, self.owner, work, lasting)
+        task = Task(uuid4().hex, self.owner, kind, work, lasting)
         now = datetime.now(UTC)
         with self._database.write() as connection:
             connection.execute(
@@ -188,6 +191,7 @@ class Background:
             try:
                 self._work(task)
             finally:
+                JOB_ID.set("")
                 with self._lock:
                     self._tasks.pop(task.id, None)
                 task.over.set()
@@ -195,9 +199,11 @@ class Background:
     def _work(self, task: Task) -> None:
         if not self._begin(task):
             return
+        JOB_ID.set(task.id)
         try:
             task(0, None, "Starting")
-            result = task.work(task)
+            with span("job", kind=task.kind):
+                result = task.work(task)
         except Cancelled as error:
             self._stopped(task, error)
         except DetectorError as error:

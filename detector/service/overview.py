@@ -150,6 +150,15 @@ def status(ws: Workspace) -> Status:
     )
 
 
+def newest_drift(ws: Workspace) -> tuple[Drift, int]:
+    """Return the drift of the newest run and its drifted columns, as the strip tells them; does not ask the API."""
+    newest = list_runs(ws, limit=1)
+    if not newest:
+        return "unknown", 0
+    run, measured = newest[0], drift_of_run(ws, newest[0].id)
+    return _drift(run.report, run.histogram, measured), len(_drifted(run.report, measured))
+
+
 def _drift(report: Any, histogram: Histogram, measured: RunDrift | None) -> Drift:
     """Return the graver of what the run as a whole and its columns one by one say."""
     carried = report.get("importance_carried", 1.0)

@@ -17,6 +17,7 @@ from detector.core.scoring import ScoreResult
 from detector.errors import InputError
 from detector.files import ReadOptions, ScoredWriter
 from detector.service.access import needs
+from detector.service.alerts.alerting import after_scoring
 from detector.service.checkpoints import begin_checkpoint, found_checkpoint
 from detector.service.drift.drifting import keep_drift
 from detector.service.histogram import Histogram
@@ -25,6 +26,7 @@ from detector.service.rejected import write_rejected
 from detector.service.runs import Run, keep_run, runs_folder
 from detector.service.sources import path_source, told_batches, upload_source
 from detector.service.tally import ScoredTally
+from detector.service.tracing import span
 from detector.service.workspace import Champion, Workspace
 from detector.store.run_files import RunWriter, own_names
 
@@ -88,12 +90,18 @@ def score_rows(
         When the rows carry none of its columns.
     """
     champion = ws.require_champion() if by is None else by
-    result = champion.detector.score(rows, cutoff=champion.cutoff)
-    if by is None:
-        ws.missing_log.tell(champion.version, result.report)
-        ws.observations.note(champion, rows, result.report.new)
-    explanation = _explained(champion, rows) if explain else None
+    with span("score", version=champion.version):
+        result = champion.detector.score(rows, cutoff=champion.cutoff)
     running = ws.trial.running
+    missing, new = result.report.missing, result.report.new
+    if by is None:
+        ws.measures.note(result.severities, result.cutoff, missing, new)
+        if missing:
+            ws.missing_log.tell(champion.version, result.report)
+        ws.observations.note(champion, rows, new)
+    elif running is not None and by is running.challenger:
+        ws.measures.note(result.severities, result.cutoff, missing, new, "challenger")
+    explanation = _explained(champion, rows) if explain else None
     if running is not None and running.counts(champion, by):
         ws.trial.note(running, rows, result.severities, answered=by is not None)
     if observe:
@@ -170,6 +178,7 @@ def score_file(
     if done is not None:
         done.drop()
     keep_drift(ws, run, tally)
+    after_scoring(ws)
     return run
 
 

@@ -68,7 +68,7 @@ def take_up(background: Background, database: Database, work_of: Callable[[RowMa
     with database.read() as connection:
         left = [job for job in _silent_jobs(connection, now) if goes_on(job, now)]
     for job in left:
-        task = Task(job["id"], background.owner, work_of(job), lasting=True)
+        task = Task(job["id"], background.owner, job["kind"], work_of(job), lasting=True)
         task.done_rows, task.total_rows, task.message = job["done_rows"], job["total_rows"], "Going on"
         with database.write() as connection:
             mine = connection.execute(

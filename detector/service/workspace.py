@@ -20,6 +20,7 @@ from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch,
 from detector.service.following import Following
 from detector.service.key_watch import KeyWatch
 from detector.service.logs import MissingLog
+from detector.service.measures import Measures
 from detector.service.observing import Observations
 from detector.service.review.inbox import Inbox
 from detector.service.review.reranking import Reranker
@@ -53,6 +54,8 @@ class Workspace:
         Tells whether the API answers.
     missing_log : MissingLog
         Warns of features that rows lack.
+    measures : Measures
+        Counts what was scored, for metrics and alerts.
     observations : Observations
         Registers the new features of rows that were scored in memory.
     following : Following
@@ -76,6 +79,7 @@ class Workspace:
         self.background = Background(database)
         self.api = ApiProbe(settings.api_url)
         self.missing_log = MissingLog()
+        self.measures = Measures()
         self.observations = Observations()
         self.following = Following(self.registry.histories)
         self.reranker = Reranker(database, settings.data_folder, self.detector)
@@ -84,6 +88,7 @@ class Workspace:
         self._watch = ChampionWatch(self.registry)
         self.keys = KeyWatch(database)
         self.trial = LiveTrial(database, self._watch.as_champion)
+        self._at_close: list[Callable[[], None]] = []
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Workspace:
@@ -108,11 +113,17 @@ class Workspace:
 
     def close(self) -> None:
         """Ask running jobs to stop and let go of the database."""
+        while self._at_close:
+            self._at_close.pop()()
         self.observations.close()
         self.following.write()
         self.trial.close()
         self.background.close()
         self.database.close()
+
+    def at_close(self, stop: Callable[[], None]) -> None:
+        """Call ``stop`` first when the workspace is closed: it ends what works over it."""
+        self._at_close.append(stop)
 
     def champion(self) -> Champion | None:
         """Return the champion, or ``None`` while nothing is trained. Follows a promotion elsewhere within 0.25 s."""

@@ -301,5 +301,6 @@ requests = Table(
 )
 
 # Tables with rooms of their own; imported here so that whoever knows the metadata knows all of them.
+import detector.store.alert_tables  # noqa: E402
 import detector.store.key_tables  # noqa: E402
 import detector.store.trial_tables  # noqa: E402, F401

@@ -13,6 +13,8 @@ from detector.errors import DetectorError
 from detector.exposure import require_closed_api
 from detector.service import jobs, overview
 from detector.service.access import Actor, Right
+from detector.service.alerts.handling import waiting_alerts
+from detector.service.alerts.watcher import Watcher
 from detector.service.workspace import Workspace
 from detector.serving import ensure_api
 from detector.ui.numbers import age, count, plural, severity
@@ -47,6 +49,14 @@ def api_process() -> object:
     if ws.settings.api_address is None:
         require_closed_api(ws.settings.api_host, ws.settings, keys_are_set=ws.keys.look().required)
     return ensure_api(ws.settings)
+
+
+@st.cache_resource(show_spinner=False, max_entries=1)
+def alert_watcher() -> object:
+    """Watch for what is worth an alert, once a process; ends with the workspace."""
+    watcher = Watcher(workspace())
+    watcher.start()
+    return watcher
 
 
 def actor() -> Actor:
@@ -148,6 +158,8 @@ def status_strip() -> None:
             _line("Flagged", f"{count(now.open_flagged)} rows", "flag")
         else:
             _line("Open cases", count(now.open_cases), "inbox")
+        waiting = waiting_alerts(workspace())
+        _line("Alerts", count(waiting) if waiting else "none", "notifications", "red" if waiting else "green")
         if now.notice:
             st.caption(now.notice)
 

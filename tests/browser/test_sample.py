@@ -19,6 +19,7 @@ PAGES = (
     "Explain",
     "Models",
     "Drift demo",
+    "Alerts",
     "Exports and audit",
     "API",
 )

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
 
-from detector.service import logs, scoring
+from detector.service import logs, request_context, scoring
 from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
 from tests.service.conftest import transactions
@@ -63,3 +65,46 @@ def caught(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], list[dict[s
     monkeypatch.setattr(logs, "_log", structlog.get_logger())
     with structlog.testing.capture_logs() as entries:
         yield lambda: [dict(entry) for entry in entries if entry["log_level"] == "warning"]
+
+
+def test_the_lines_of_a_job_carry_its_id(ws: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    from detector.service import jobs
+
+    logs.configure_logs("INFO")
+    job = jobs.submit(ws, "score", {"upload_id": "none"}, actor="ada")
+    jobs.wait_for_job(ws, job.id, 30)
+    (line,) = [line for line in lines(capsys.readouterr().err) if line["event"] == "job failed"]
+    assert line["job"] == job.id
+
+
+def test_lines_of_libraries_are_json_too(capsys: pytest.CaptureFixture[str]) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logs.json_formatter())
+    log = logging.getLogger("a.library")
+    log.addHandler(handler)
+    token = request_context.REQUEST_ID.set("r-1")
+    try:
+        log.warning("red\n%s", "\x1b[31m\u202e")
+        try:
+            raise ValueError("inside")
+        except ValueError:
+            secret = "4111111111111111"
+            log.exception("failed")
+            assert secret
+    finally:
+        request_context.REQUEST_ID.reset(token)
+        log.removeHandler(handler)
+    written = capsys.readouterr().err
+    first, second = (json.loads(line) for line in written.splitlines())
+    assert (first["event"], first["logger"], first["level"]) == ("red\n\x1b[31m\u202e", "a.library", "warning")
+    assert first["request_id"] == "r-1"
+    assert second["exception"][0]["exc_type"] == "ValueError"
+    assert "4111111111111111" not in written
+    assert "\u202e" not in written
+
+
+def test_the_server_is_told_to_log_as_json() -> None:
+    told = logs.server_logs()
+    assert told["formatters"]["json"]["()"] == f"{logs.__name__}.{logs.json_formatter.__name__}"
+    assert {"uvicorn", "uvicorn.error", "uvicorn.access"} <= set(told["loggers"])
+    assert told["disable_existing_loggers"] is False

@@ -87,6 +87,17 @@ def _cases(action: str, subject: str, told: Mapping[str, Any]) -> str:
     return f"{_begun(subject)}: {did}{outcome}{to}{until}{amount}."
 
 
+def _rule(_: str, subject: str, told: Mapping[str, Any]) -> str:
+    after, before = told.get("thresholds") or {}, (told.get("before") or {}).get("thresholds") or {}
+    moved = [
+        f"{name.replace('_', ' ')} from {before.get(name):g} to {value:g}"
+        for name, value in after.items()
+        if name in before and before[name] != value
+    ]
+    switched = "" if told.get("enabled", True) else " and is off"
+    return f"The alert {subject.replace('_', ' ')} was changed: {', '.join(moved) or 'no threshold'}{switched}."
+
+
 _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "champion moved": _champion,
     "challenger moved": lambda _, subject, __: f"{_begun(subject)} challenges the champion.",
@@ -133,6 +144,17 @@ _WORDS: dict[str, Callable[[str, str, Mapping[str, Any]], str]] = {
     "job taken up": lambda _, __, told: (
         f"Work that a process left was taken up again: {str(told.get('kind', '')).replace('_', ' ')}."
     ),
+    "alert acknowledged": lambda _, subject, __: f"{_begun(subject)} was acknowledged.",
+    "alert snoozed": lambda _, subject, told: (
+        f"{_begun(subject)} was put to sleep until {str(told.get('until'))[:16].replace('T', ' ')} UTC."
+    ),
+    "alert woken": lambda _, subject, __: f"{_begun(subject)} was woken.",
+    "alert closed": lambda _, subject, __: f"{_begun(subject)} was closed by hand.",
+    "alert rule set": _rule,
+    "webhook added": lambda _, subject, told: f"{_begun(subject)} was added, at {told.get('address')}.",
+    "webhook removed": lambda _, subject, __: f"{_begun(subject)} was removed.",
+    "webhook tested": lambda _, subject, __: f"A test message to {subject} was asked for.",
+    "message sent again": lambda _, subject, __: f"{_begun(subject)} is sent again.",
     "job submitted": lambda _, __, told: f"Work was asked for: {str(told.get('kind', '')).replace('_', ' ')}.",
     "job cancelled": lambda _, __, ___: "Work was stopped.",
 }

@@ -18,6 +18,7 @@ from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.sources import EvenSample, path_source
 from detector.service.tally import require_known
+from detector.service.tracing import span
 from detector.service.versions.challenging import move_champion
 from detector.service.versions.gating import Flagged, flagged_by, suspicions
 from detector.service.versions.held import hold
@@ -197,7 +198,8 @@ def _update(
         champion = ws.current_champion()
         if alias is None or alias.version != champion.version:
             continue
-        learned, flagged = learn(champion)
+        with span("update", version=champion.version):
+            learned, flagged = learn(champion)
         report = learned.report.to_dict()
         added = new_features(champion.detector, learned.detector)
         new = new_version(
