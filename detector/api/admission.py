@@ -77,6 +77,12 @@ _NO_DATABASE = Refusal(
 )  # fmt: skip
 
 
+class _Route(NamedTuple):
+    """A door that stayed shut, as the log of requests names it."""
+
+    path: str
+
+
 class Rights:
     """Which right each door asks for; built from the table of doors, so that no other path leads to an endpoint."""
 
@@ -89,6 +95,10 @@ class Rights:
         """Return method to right at ``path``, or ``None`` where there is no door."""
         found = self._plain.get(path)
         return found if found is not None or self._all_plain else self._first_that_fit(path) or None
+
+    def is_plain(self, path: str) -> bool:
+        """Whether ``path`` is a door's own, with no part that a caller chose."""
+        return path in self._plain
 
     def _first_that_fit(self, path: str) -> dict[str, Right | None]:
         """Return, for each method, the right of the first door that fits, which is the one that the router opens."""
@@ -136,6 +146,9 @@ class AdmissionMiddleware:
             keys = await self._look(watch) or keys
         refusal = self._judge(scope, keys, key, direct, rights)
         if refusal is not None:
+            if self._rights.is_plain(scope["path"]):
+                # The router will not name it; the log of requests would call it unknown.
+                scope["route"] = _Route(scope["path"])
             await _refuse(refusal, scope, receive, send)
             return
         if key is not None:
