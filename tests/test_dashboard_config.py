@@ -26,6 +26,10 @@ def test_nobody_signs_in_by_a_header_that_anybody_can_send() -> None:
     assert "trustedUserHeaders" not in CONFIG["server"]
 
 
+def test_no_program_drives_it_but_a_browser() -> None:
+    assert not CONFIG["server"].get("enableAgentApi", False)
+
+
 def test_it_listens_on_this_machine_only() -> None:
     assert CONFIG["server"]["address"] == "127.0.0.1"
 

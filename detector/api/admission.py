@@ -77,6 +77,12 @@ _NO_DATABASE = Refusal(
 )  # fmt: skip
 
 
+class _Route(NamedTuple):
+    """A door that stayed shut, as the log of requests names it."""
+
+    path: str
+
+
 class Rights:
     """Which right each door asks for; built from the table of doors, so that no other path leads to an endpoint."""
 
@@ -89,6 +95,10 @@ class Rights:
         """Return method to right at ``path``, or ``None`` where there is no door."""
         found = self._plain.get(path)
         return found if found is not None or self._all_plain else self._first_that_fit(path) or None
+
+    def is_plain(self, path: str) -> bool:
+        """Whether ``path`` is a door's own, with no part that a caller chose."""
+        return path in self._plain
 
     def _first_that_fit(self, path: str) -> dict[str, Right | None]:
         """Return, for each method, the right of the first door that fits, which is the one that the router opens."""
@@ -136,6 +146,9 @@ class AdmissionMiddleware:
             keys = await self._look(watch) or keys
         refusal = self._judge(scope, keys, key, direct, rights)
         if refusal is not None:
+            if self._rights.is_plain(scope["path"]):
+                # The router will not name it; the log of requests would call it unknown.
+                scope["route"] = _Route(scope["path"])
             await _refuse(refusal, scope, receive, send)
             return
         if key is not None:
@@ -146,17 +159,15 @@ class AdmissionMiddleware:
         self, scope: Scope, keys: Keys, key: bytes | None, direct: bool, rights: Mapping[str, Right | None] | None
     ) -> Refusal | None:
         """Note the caller in ``scope``, or return why the request does not come in."""
-        peer = _peer(scope)
         caller: Caller | None
         if key is not None:
-            public = key[ID_PLACE].decode("ascii", "replace") if keys.knows(key) else ""
-            wait = self._failed.wait(peer, public)
+            wait = self._failed.wait(_peer(scope), _public_id(key, keys)) if self._failed.watchful else 0
             caller = None if wait else keys.caller(key)
             if caller is None:
-                return _too_many(wait, "wrong keys") if wait else self._wrong(key, peer, public)
+                return _too_many(wait, "wrong keys") if wait else self._wrong(key, _peer(scope), _public_id(key, keys))
         elif keys.required:
             return _NO_KEY
-        elif direct and _LOOPBACK.fullmatch(peer):
+        elif direct and _LOOPBACK.fullmatch(_peer(scope)):
             caller = LOCAL_API
         else:
             return _NOT_LOCAL
@@ -165,7 +176,7 @@ class AdmissionMiddleware:
         right = rights.get(scope["method"])
         if right is not None and not caller.may(right):
             return _lacks(caller, right)
-        if self._rate.limited and (wait := self._rate.wait(caller.name if caller.verified else peer)):
+        if self._rate.limited and (wait := self._rate.wait(caller.name if caller.verified else _peer(scope))):
             return _too_many(wait, "requests")
         scope[CALLER] = caller
         return None
@@ -202,6 +213,11 @@ def _presented(scope: Scope, keys: Keys) -> tuple[bytes | None, bool]:
         elif name in _FORWARDED or (name == b"host" and not keys.required and _HOST.fullmatch(value) is None):
             direct = False
     return key, direct
+
+
+def _public_id(key: bytes, keys: Keys) -> str:
+    """Return the id of a key that is known, empty for all others."""
+    return key[ID_PLACE].decode("ascii", "replace") if keys.knows(key) else ""
 
 
 def _peer(scope: Scope) -> str:

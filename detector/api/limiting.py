@@ -27,9 +27,14 @@ class FailedKeys:
         self._limiter: MovingWindowRateLimiter | None = None
         self._watchful_until = -inf
 
+    @property
+    def watchful(self) -> bool:
+        """Whether somebody has presented a wrong key lately; else nobody has to wait."""
+        return monotonic() <= self._watchful_until
+
     def wait(self, peer: str, key_id: str) -> int:
-        """Return the seconds until another try is looked at; 0 when it may be now. Costs nothing in peaceful times."""
-        if self._limiter is None or monotonic() > self._watchful_until:
+        """Return the seconds until another try is looked at; 0 when it may be now."""
+        if self._limiter is None or not self.watchful:
             return 0
         names = _network(peer), key_id
         if self._limiter.test(self._item, *names):

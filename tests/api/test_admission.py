@@ -185,6 +185,14 @@ def test_a_route_that_is_no_door_is_not_served(ws: Workspace) -> None:
         assert client.get("/forgotten", headers=bearer(key)).status_code == 404
 
 
+def test_a_refused_request_is_logged_under_its_door(ws: Workspace, api: TestClient) -> None:
+    key = key_of(ws, "viewer")
+    api.post("/train", json=ROW)
+    api.get("/nothing-of-ours")
+    told = api.get("/requests/recent", headers=bearer(key)).json()["requests"]
+    assert [(one["route"], one["status"]) for one in told] == [("unknown", 401), ("/train", 401)]
+
+
 def test_there_is_no_way_in_by_websocket(api: TestClient) -> None:
     with pytest.raises(WebSocketDisconnect), api.websocket_connect("/predict"):
         pass
