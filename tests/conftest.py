@@ -17,7 +17,14 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 #: Whatever opens a database in one of these folders does so on PostgreSQL as well, in every run.
-BOTH = ("tests/store", "tests/service/review", "tests/service/versions/test_previewing.py")
+BOTH = (
+    "tests/store",
+    "tests/service/exports/test_auditing.py",
+    "tests/service/review/test_deciding.py",
+    "tests/service/review/test_locking.py",
+    "tests/service/review/test_saved_views.py",
+    "tests/service/test_jobs.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
