@@ -286,6 +286,12 @@ CASES: tuple[Case, ...] = (
         options={"header": True},
     ),
     Case(15, "semicolons", b"a;b\n1;x\n", Reads({"a": "number", "b": "text"}, 1, notes=("semicolon",))),
+    Case(
+        15,
+        "another delimiter inside a name, and rows of another width",
+        b"at;in|out\n1;x\n2;y;z\n3;w;z\n4;v\n",
+        Refused(("Row 2 (line 3)", "3 values", "2 columns"), "wrong_number_of_values", ((2, 3, None), (3, 4, None)), 2),
+    ),
     Case(15, "tabs", b"a\tb\n1\tx\n", Reads({"a": "number", "b": "text"}, 1, notes=("tab",)), name="rows.tsv"),
     Case(15, "pipes", b"a|b\n1|x, y; z\n", Reads({"a": "number", "b": "text"}, 1, notes=("pipe",))),
     Case(
@@ -299,7 +305,7 @@ CASES: tuple[Case, ...] = (
         16,
         "a decimal comma that nobody declared",
         b"amount;b\n1,5;x\n2,75;y\n",
-        Refused(('"amount"', '"1,5"', "decimal mark"), "unclear_number", ((None, None, "amount"),), 1),
+        Refused(('"amount"', '"1,5"', "decimal mark"), "unclear_number", ((1, 2, "amount"),), 1),
     ),
     Case(
         16,
@@ -312,7 +318,7 @@ CASES: tuple[Case, ...] = (
         16,
         "groups of three digits that nobody declared",
         b'amount\n"1,234.50"\n2\n',
-        Refused(('"1,234.50"', "decimal mark"), "unclear_number", ((None, None, "amount"),), 1),
+        Refused(('"1,234.50"', "decimal mark"), "unclear_number", ((1, 2, "amount"),), 1),
     ),
     Case(
         17,
@@ -528,7 +534,7 @@ CASES: tuple[Case, ...] = (
         35,
         "NaN and infinity are no JSON",
         b'[{"a": NaN},\n{"a": 1},\n{"a": -Infinity}]',
-        Refused(("NaN is not allowed",), "not_json", ((1, 1, None), (3, 3, None)), 2),
+        Refused(("NaN is not allowed",), "not_json", ((1, 1, "a"), (3, 3, "a")), 2),
         name="rows.json",
     ),
     Case(35, "too deep", b"[" * 20_000, Refused(("nested too deeply",), whole_file=True), name="rows.json"),
@@ -543,7 +549,7 @@ CASES: tuple[Case, ...] = (
         35,
         "a number of 5,000 digits",
         b'[{"a": ' + b"1" * 5_000 + b"}]",
-        Refused(("5,000 digits",), "long_number", ((1, 1, None),), 1),
+        Refused(("5,000 digits",), "long_number", ((1, 1, "a"),), 1),
         name="rows.json",
     ),
     Case(

@@ -16,6 +16,7 @@ from detector.api import create_app
 from detector.core import kernels
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import DetectorError
+from detector.service.logs import configure_logs
 from detector.service.reasons.explaining import reasons_of
 from detector.service.scoring import score_file
 from detector.service.uploads import receive
@@ -32,7 +33,8 @@ TOLERANCE = 1e-6
 
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Explain rows with all that columns can do, through model, service and API, and add up."""
-    model = trained(*size.choose((3_000, 100), (300, 8)))
+    model = trained(*size.choose((3_000, 100), (200, 5)))
+    configure_logs("ERROR")
     ws = Workspace.open(Settings(home=folder, model_path=None, database_url=None, log_level="ERROR"))
     wrong: AbstractContextManager[Any] = (
         patch.object(kernels, "shap_values", _swapped(kernels.shap_values)) if broken else nullcontext()
@@ -50,9 +52,9 @@ def _tried(ws: Workspace, size: Size) -> Outcome:
     champion = ws.require_champion().detector
     evolved = champion.updated(payments(400, seed=3, day=29).assign(device=lambda t: t["items"] * 1.5 + 0.25))
     explained = tables = 0
-    for seed in range(size.choose(12, 1)):
-        for title, table in _tables(size.choose(200, 30), seed):
-            for name, model in (("taught", champion), ("updated", evolved)):
+    for seed in range(size.choose(9, 1)):
+        for title, table in _tables(size.choose(200, 20), seed):
+            for name, model in size.choose([("taught", champion), ("updated", evolved)], [("updated", evolved)]):
                 found, missed = _adds_up(model, table)
                 explained, tables = explained + found, tables + 1
                 faults += [f"{name} model, {title}: {fault}" for fault in missed]
@@ -136,7 +138,12 @@ def _through_service(ws: Workspace, size: Size, faults: list[str]) -> tuple[int,
     upload = receive(ws, "rows.csv", table.to_csv(index=False).encode(), actor="trust")
     run = score_file(ws, upload.id, actor="trust")
     count = size.choose(200, 20)
-    for item in reasons_of(ws, run.id, range(1, count + 1)):
+    try:
+        explained = reasons_of(ws, run.id, range(1, count + 1))
+    except DetectorError:
+        faults.append("service: no explanation, where there should be one")
+        return 1, 0
+    for item in explained:
         total = item.base + sum(part.contribution for part in item.parts)
         if not abs(total - item.output) <= TOLERANCE or not abs(2.0**item.output - item.score) <= TOLERANCE:
             faults.append(f"service: row {item.row} does not add up")
@@ -149,7 +156,7 @@ def _through_api(ws: Workspace, size: Size, faults: list[str]) -> tuple[int, int
     detector = ws.require_champion().detector
     reasons = answers = 0
     with TestClient(create_app(ws)) as client:
-        for title, table in _tables(size.choose(50, 5), 77):
+        for title, table in _tables(size.choose(50, 2), 77):
             if title in {"another type", "renamed", "another unit"}:
                 continue  # one request of few rows is read by what the last update remembered, and refused otherwise
             rows = [_plain(row) for row in table.to_dict("records")]
@@ -157,7 +164,11 @@ def _through_api(ws: Workspace, size: Size, faults: list[str]) -> tuple[int, int
             answers += 1
             if answer.status_code == 422:
                 continue
-            found = detector.explain(rows)
+            try:
+                found = detector.explain(rows)
+            except ArithmeticError:
+                faults.append(f"API, {title}: no explanation, where there should be one")
+                continue
             for row, verdict in enumerate(answer.json()["predictions"]):
                 by_name = dict(zip(found.features, found.values[row].tolist(), strict=True))
                 for reason in verdict["reasons"]:
@@ -172,7 +183,7 @@ def _through_api(ws: Workspace, size: Size, faults: list[str]) -> tuple[int, int
 def _nothing_rather_than_wrong(ws: Workspace, faults: list[str]) -> None:
     """With a kernel that misses the score, nobody is given an explanation."""
     rows = [_plain(row) for row in payments(3, seed=8, day=29).to_dict("records")]
-    with patch.object(kernels, "shap_values", _scaled(kernels.shap_values)), TestClient(create_app(ws)) as client:
+    with TestClient(create_app(ws)) as client, patch.object(kernels, "shap_values", _scaled(kernels.shap_values)):
         given = client.post("/predict/batch?explain=true", json=rows).json()["predictions"]
         given.append(client.post("/predict?explain=true", json={"data": rows[0]}).json())
         if any(verdict.get("reasons") is not None for verdict in given):
@@ -197,7 +208,7 @@ def _swapped(true: Callable[..., None]) -> Callable[..., None]:
     def wrong(*arguments: Any) -> None:
         true(*arguments)
         begin, end, out = arguments[-3:]
-        out[begin:end, :2] = out[begin:end, 1::-1].copy()
+        out[begin:end, [0, -1]] = out[begin:end, [-1, 0]]
 
     return wrong
 
