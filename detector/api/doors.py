@@ -82,7 +82,7 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
             door.endpoint,
             methods=[door.method],
             tags=[door.tag],
-            responses=answers(door.answer, untrained=door.untrained, body=door.body is not None),
+            responses=answers(door.answer, door.path, door.right, untrained=door.untrained, body=door.body is not None),
             openapi_extra=None if door.body is None else request(door.body, door.query),
             route_class_override=PlainRoute,
         )
