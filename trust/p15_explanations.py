@@ -16,7 +16,6 @@ from detector.api import create_app
 from detector.core import kernels
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import DetectorError
-from detector.service.logs import configure_logs
 from detector.service.reasons.explaining import reasons_of
 from detector.service.scoring import score_file
 from detector.service.uploads import receive
@@ -26,6 +25,7 @@ from detector.settings import Settings
 from tests.naive_shap import shapley_values
 from trust.payments import payments, trained
 from trust.promise import Outcome, Promise, Size
+from trust.quiet import quiet
 
 #: What base and contributions may miss the output by.
 TOLERANCE = 1e-6
@@ -34,7 +34,7 @@ TOLERANCE = 1e-6
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Explain rows with all that columns can do, through model, service and API, and add up."""
     model = trained(*size.choose((3_000, 100), (200, 5)))
-    configure_logs("ERROR")
+    quiet()
     ws = Workspace.open(Settings(home=folder, model_path=None, database_url=None, log_level="ERROR"))
     wrong: AbstractContextManager[Any] = (
         patch.object(kernels, "shap_values", _swapped(kernels.shap_values)) if broken else nullcontext()

@@ -21,6 +21,8 @@ from detector.errors import DetectorError
 from detector.store.locks import file_lock
 from detector.store.tables import REVISION
 
+#: The largest number that a database can be asked for; there is nothing beyond.
+LARGEST_NUMBER = 2**63 - 1
 #: How long a write waits for the others, in milliseconds.
 BUSY_MILLISECONDS = 30_000
 #: Key of PostgreSQL's advisory lock; any number that nobody else uses.
@@ -59,7 +61,13 @@ class Database:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             arguments = {"connect_args": {"timeout": BUSY_MILLISECONDS / 1000, "check_same_thread": False}}
         self.engine: Engine = create_engine(
-            url, json_serializer=_to_json, json_deserializer=_from_json, pool_pre_ping=self._file is None, **arguments
+            url,
+            json_serializer=_to_json,
+            json_deserializer=_from_json,
+            pool_pre_ping=self._file is None,
+            # What a statement was called with are values of the user; an error, and with it the log, must not tell them.
+            hide_parameters=True,
+            **arguments,
         )
         if self._file is not None:
             event.listen(self.engine, "connect", _prepare_sqlite)
