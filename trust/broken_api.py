@@ -14,7 +14,7 @@ def leaking() -> FastAPI:
     """Return an API that fails on what it refuses, writes it to its log, and tells where it lies."""
 
     class Leaks(Exception):  # noqa: N818 - stands in for an error
-        def __init__(self, status: int, code: str, message: str, *problems: Any) -> None:
+        def __init__(self, _status: int, _code: str, message: str, *_problems: Any) -> None:
             super().__init__(message)
 
     payloads.RequestError = Leaks  # type: ignore[assignment,misc]

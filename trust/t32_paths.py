@@ -48,7 +48,7 @@ IDS = (
 )
 
 
-def check(folder: Path, size: Size, broken: bool) -> Outcome:
+def check(folder: Path, _size: Size, broken: bool) -> Outcome:
     """Use hostile names and ids for all that a person or a client can name."""
     quiet()
     home = folder / "deep" / "er" / "home"

@@ -65,7 +65,7 @@ class Database:
             json_serializer=_to_json,
             json_deserializer=_from_json,
             pool_pre_ping=self._file is None,
-            # What a statement was called with are values of the user; an error, and with it the log, must not tell them.
+            # Values of the user, which an error, and with it the log, must not tell.
             hide_parameters=True,
             **arguments,
         )

@@ -164,3 +164,13 @@ def test_an_ordinary_client_can_read_the_file(database: Database) -> None:
     connection = sqlite3.connect(file)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (tables.REVISION,)
     connection.close()
+
+
+def test_an_error_of_the_database_does_not_tell_what_a_statement_was_called_with(tmp_path: Path) -> None:
+    database = Database(address(tmp_path))
+    database.migrate()
+    row = {"number": 1, "sha256": "4111111111111111"}
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        connection.execute(insert(tables.versions).values(**row))
+    database.close()
+    assert "4111111111111111" not in str(caught.value)
