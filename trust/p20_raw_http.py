@@ -29,7 +29,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     faults: list[str] = []
     sent = 0
     with api_process(trained_home(folder), "trust.broken_api:leaking" if broken else FACTORY) as api:
-        for raw in list(raw_requests()) * size.choose(5, 1):
+        for raw in list(raw_requests()) * 5 if size.full else list(raw_requests())[::4]:
             sent += 1
             fault = wrong(api, raw)
             if fault:

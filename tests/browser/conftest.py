@@ -49,10 +49,15 @@ def files(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    """Return the root address of a dashboard over an empty workspace; it starts the API as its child."""
+def home(tmp_path_factory) -> Path:
+    """Return the folder of the workspace, empty unless a module of tests fills it."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def address(home) -> Iterator[str]:
+    """Return the root address of a dashboard over the workspace; it starts the API as its child."""
     dashboard, api = _free_port(), _free_port()
-    home = tmp_path_factory.mktemp("home")
     environment = os.environ | {"DETECTOR_HOME": str(home), "DETECTOR_API_PORT": str(api)}
     environment.pop("DETECTOR_API_ADDRESS", None)
     command = [sys.executable, "-m", "detector.dashboard", "run", "app.py", "--server.headless", "true"]
