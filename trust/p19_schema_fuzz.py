@@ -39,6 +39,8 @@ CHECKS = [
 CALLS = {"/predict": (8_000, 24), "/predict/batch": (7_000, 24), "/train": (600, 4), "/update": (600, 4)}
 #: Other doors: calls, full and short.
 OTHERS = (500, 4)
+#: Calls that are drawn together; what was drawn before is remembered, and more of it slows the drawing down.
+AT_A_TIME = 500
 #: Most trees that a training here is let to grow.
 TREES = 20
 
@@ -131,10 +133,11 @@ def _alone(schema: Any, tried: Tried, size: Size, share: int) -> None:
         for mode in schemathesis.GenerationMode:
             if mode.is_negative and not len(operation.body):
                 continue
-            _many(operation, mode, tried, count // 2)
+            for begun in range(0, max(count // 2, 1), AT_A_TIME):
+                _many(operation, mode, tried, min(AT_A_TIME, max(count // 2, 1) - begun), begun)
 
 
-def _many(operation: Any, mode: Any, tried: Tried, count: int) -> None:
+def _many(operation: Any, mode: Any, tried: Tried, count: int, number: int) -> None:
     @settings(
         max_examples=count,
         deadline=None,
@@ -142,7 +145,7 @@ def _many(operation: Any, mode: Any, tried: Tried, count: int) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @seed(len(operation.label))
+    @seed(len(operation.label) + number)
     @given(operation.as_strategy(generation_mode=mode), st.lists(_KNOWN, max_size=3))
     def send(case: Any, known: list[dict[str, Any]]) -> None:
         if mode.is_positive:
