@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -286,6 +287,12 @@ CASES: tuple[Case, ...] = (
         options={"header": True},
     ),
     Case(15, "semicolons", b"a;b\n1;x\n", Reads({"a": "number", "b": "text"}, 1, notes=("semicolon",))),
+    Case(
+        15,
+        "another delimiter inside a name, and rows of another width",
+        b"at;in|out\n1;x\n2;y;z\n3;w;z\n4;v\n",
+        Refused(("Row 2 (line 3)", "3 values", "2 columns"), "wrong_number_of_values", ((2, 3, None), (3, 4, None)), 2),
+    ),
     Case(15, "tabs", b"a\tb\n1\tx\n", Reads({"a": "number", "b": "text"}, 1, notes=("tab",)), name="rows.tsv"),
     Case(15, "pipes", b"a|b\n1|x, y; z\n", Reads({"a": "number", "b": "text"}, 1, notes=("pipe",))),
     Case(
@@ -299,7 +306,7 @@ CASES: tuple[Case, ...] = (
         16,
         "a decimal comma that nobody declared",
         b"amount;b\n1,5;x\n2,75;y\n",
-        Refused(('"amount"', '"1,5"', "decimal mark"), "unclear_number", ((None, None, "amount"),), 1),
+        Refused(('"amount"', '"1,5"', "decimal mark"), "unclear_number", ((1, 2, "amount"),), 1),
     ),
     Case(
         16,
@@ -312,7 +319,7 @@ CASES: tuple[Case, ...] = (
         16,
         "groups of three digits that nobody declared",
         b'amount\n"1,234.50"\n2\n',
-        Refused(('"1,234.50"', "decimal mark"), "unclear_number", ((None, None, "amount"),), 1),
+        Refused(('"1,234.50"', "decimal mark"), "unclear_number", ((1, 2, "amount"),), 1),
     ),
     Case(
         17,
@@ -409,6 +416,40 @@ CASES: tuple[Case, ...] = (
         Reads({"a": "text"}, 3, {"a": ["1", "2", "abc"]}, ("67%", '"abc"')),
     ),
     Case(
+        24,
+        "a category that is new",
+        b"country,a\nNL,1\nXX,2\n",
+        Reads({"country": "text", "a": "number"}, 2, {"country": ["NL", "XX"]}),
+        options={"text_columns": ("country",)},
+    ),
+    Case(
+        25,
+        "columns that a model knows are missing",
+        b"a\n1\n2\n",
+        Reads({"a": "number"}, 2, {"a": [1, 2]}),
+        options={"expected_columns": ("a", "b", "c"), "numeric_columns": ("a", "b")},
+    ),
+    Case(
+        26,
+        "a column that a model does not know",
+        b"a,new\n1,x\n2,y\n",
+        Reads({"a": "number", "new": "text"}, 2, {"new": ["x", "y"]}),
+        options={"expected_columns": ("a",), "numeric_columns": ("a",)},
+    ),
+    Case(
+        27,
+        "columns in another order",
+        b"b,a\nx,1\ny,2\n",
+        Reads({"b": "text", "a": "number"}, 2, {"a": [1, 2], "b": ["x", "y"]}),
+        options={"expected_columns": ("a", "b")},
+    ),
+    Case(
+        30,
+        "an id that comes twice",
+        b"txn,a\nT1,1\nT2,2\nT1,3\n",
+        Reads({"txn": "text", "a": "number"}, 3, {"txn": ["T1", "T2", "T1"], "a": [1, 2, 3]}),
+    ),
+    Case(
         28,
         "a column without values",
         b"a,b\n1,\n2,\n",
@@ -488,6 +529,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case(34, "gzip named .csv", b"\x1f\x8b\x08" + bytes(64), Refused(("gzip", "Unpack"), whole_file=True)),
     Case(34, "zip named .csv", b"PK\x03\x04" + bytes(64), Refused(("ZIP", "Unpack"), whole_file=True)),
+    Case(34, "a bomb of gzip named .csv", gzip.compress(bytes(1 << 22)), Refused(("gzip", "Unpack"), whole_file=True)),
     Case(
         35,
         "an array of records, some without some keys",
@@ -528,7 +570,7 @@ CASES: tuple[Case, ...] = (
         35,
         "NaN and infinity are no JSON",
         b'[{"a": NaN},\n{"a": 1},\n{"a": -Infinity}]',
-        Refused(("NaN is not allowed",), "not_json", ((1, 1, None), (3, 3, None)), 2),
+        Refused(("NaN is not allowed",), "not_json", ((1, 1, "a"), (3, 3, "a")), 2),
         name="rows.json",
     ),
     Case(35, "too deep", b"[" * 20_000, Refused(("nested too deeply",), whole_file=True), name="rows.json"),
@@ -543,7 +585,7 @@ CASES: tuple[Case, ...] = (
         35,
         "a number of 5,000 digits",
         b'[{"a": ' + b"1" * 5_000 + b"}]",
-        Refused(("5,000 digits",), "long_number", ((1, 1, None),), 1),
+        Refused(("5,000 digits",), "long_number", ((1, 1, "a"),), 1),
         name="rows.json",
     ),
     Case(
@@ -575,6 +617,13 @@ CASES: tuple[Case, ...] = (
         37,
         "Parquet cut short",
         _GOOD_PARQUET[:-20],
+        Refused(("not a readable Parquet file",), whole_file=True),
+        name="rows.parquet",
+    ),
+    Case(
+        37,
+        "Parquet with a footer that lies about its length",
+        _GOOD_PARQUET[:-8] + b"\xff\xff\xff\x7f" + b"PAR1",
         Refused(("not a readable Parquet file",), whole_file=True),
         name="rows.parquet",
     ),

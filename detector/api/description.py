@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -28,11 +27,6 @@ _BODY_PROBLEMS = {
     415: "The body is not declared as JSON in UTF-8.",
     422: "A row, field or parameter cannot be used; `errors` names it.",
 }
-_REFUSALS = {
-    401: "A key is needed, or the one that came is not in force.",
-    403: "The role of the key does not include this, or no key has been set and the request is not from this machine.",
-    429: "Too many requests, or too many wrong keys; `Retry-After` says when to try again.",
-}
 #: The name of the way to sign in, in the description.
 KEY_SCHEME = "key"
 _KEY = {"type": "string", "pattern": "^[!-~]{1,200}$"}
@@ -40,7 +34,46 @@ _REPEATED = (
     "A name of the caller's own for this request. Sent again with the same name within 24 hours, the request has no "
     "second effect: it gets the answer it was given, with the header `Idempotency-Replayed: true`."
 )
+#: What doors that need a right may answer before a request reaches them.
+_REFUSALS = {
+    401: "A key is needed, or the one that came is not in force.",
+    403: "The role of the key does not include this, or no key has been set and the request is not from this machine.",
+    429: "Too many requests, or too many wrong keys; `Retry-After` says when to try again.",
+    503: "Too much is going on at the moment; `Retry-After` says when to try again.",
+}
+_NOT_TRAINED = "No model has been trained yet."
+_CHANGED_MEANWHILE = "The model has changed in the meantime; nothing was kept. Send the request again."
+_NO_SUCH_THING = "There is no such thing."
+#: Headers that go with a status.
+_HEADERS: Mapping[int, Mapping[str, Any]] = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}, "description": "How to name a key."}},
+    429: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}},
+    503: {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds; not before the first training."}},
+}
 _REF = "#/components/schemas/{model}"
+_SAME_ROWS = {"transactions": "$request.body#/transactions"}
+#: What can be done next with an answer, by the path that gave it.
+_LINKS: Mapping[str, Mapping[str, Any]] = {
+    path: {
+        "ScoreOneOfThem": {
+            "operationRef": "#/paths/~1predict/post",
+            "requestBody": {"data": "$request.body#/transactions/0"},
+            "description": "Score the first of these transactions.",
+        },
+        "ScoreThem": {
+            "operationRef": "#/paths/~1predict~1batch/post",
+            "requestBody": _SAME_ROWS,
+            "description": "Score these transactions.",
+        },
+        "LearnFromThem": {
+            "operationRef": "#/paths/~1update/post",
+            "requestBody": _SAME_ROWS,
+            "description": "Learn from these transactions.",
+        },
+        "LookAtTheModel": {"operationRef": "#/paths/~1model~1info/get", "description": "Describe the model now."},
+    }
+    for path in ("/train", "/update")
+}
 
 
 class DescribedApplication(FastAPI):
@@ -99,18 +132,34 @@ def security(right: Right | None) -> dict[str, Any]:
 
 
 def answers(
-    answer: type[BaseModel] | None, *, untrained: bool, body: bool, public: bool = False, others: Mapping[int, str]
+    answer: type[BaseModel] | None,
+    path: str,
+    right: Right | None,
+    *,
+    untrained: bool,
+    body: bool,
+    others: Mapping[int, str],
 ) -> dict[int | str, dict[str, Any]]:
-    """Return the description of what comes back.
+    """Return the description of what comes back from a door at ``path`` for callers with ``right``.
 
-    ``untrained``: also before any training, ``body``: for bodies too, ``public``: nobody is refused, ``others``:
-    statuses of this door alone.
+    ``untrained``: also before any training, ``body``: for bodies too, ``others``: statuses of this door alone.
     """
-    problems = ({} if public else dict(_REFUSALS)) | (_BODY_PROBLEMS if body else {}) | dict(others)
+    problems = dict(_BODY_PROBLEMS) if body else {}
+    if right is not None:
+        problems |= _REFUSALS
     if untrained:
-        problems[HTTPStatus.SERVICE_UNAVAILABLE.value] = "No model has been trained yet."
+        problems[503] = f"{_NOT_TRAINED} {problems.get(503, '')}".strip()
+    if right in {"manage", "decide"}:
+        problems[409] = _CHANGED_MEANWHILE
+    if "{" in path:
+        problems[404] = _NO_SUCH_THING
+    problems |= others
     content = {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}
     found: dict[int | str, dict[str, Any]] = {200: {"description": "Done."} | ({"model": answer} if answer else {})}
-    for status, description in problems.items():
-        found[status] = {"description": description, "content": content}
+    if path in _LINKS:
+        found[200]["links"] = _LINKS[path]
+    for status in sorted(problems):
+        found[status] = {"description": problems[status], "content": content}
+        if status in _HEADERS:
+            found[status]["headers"] = _HEADERS[status]
     return found

@@ -6,11 +6,13 @@ A test holds every answer of the API against its model here.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Scalar = str | float | int | bool | None
+#: One transaction: no field is without a name.
+Transaction = dict[Annotated[str, Field(min_length=1)], Scalar]
 
 _EXAMPLE = {
     "amount": 129.9,
@@ -46,15 +48,13 @@ class TrainOptions(_Document):
 class PredictBody(_Document):
     """One transaction."""
 
-    data: dict[str, Scalar] = Field(description="Fields of one transaction.", examples=[_EXAMPLE])
+    data: Transaction = Field(description="Fields of one transaction.", examples=[_EXAMPLE])
 
 
 class TransactionsBody(_Document):
     """Several transactions. A bare array of them is taken too."""
 
-    transactions: list[dict[str, Scalar]] = Field(
-        description="Transactions; their fields may differ.", examples=[[_EXAMPLE]]
-    )
+    transactions: list[Transaction] = Field(description="Transactions; their fields may differ.", examples=[[_EXAMPLE]])
 
 
 class TrainBody(TransactionsBody, TrainOptions):

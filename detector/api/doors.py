@@ -122,9 +122,10 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
             tags=[door.tag],
             responses=answers(
                 door.answer,
+                door.path,
+                door.right,
                 untrained=door.untrained,
                 body=door.body is not None,
-                public=door.right is None,
                 others=door.others,
             ),
             openapi_extra=(

@@ -46,6 +46,10 @@ async def read_body(request: Request, limit: int) -> bytes:
     content_type = declared = ""
     for name, value in request.scope["headers"]:
         if name == b"content-type":
+            if content_type and value.decode("latin-1") != content_type:
+                raise RequestError(
+                    415, "unsupported_media_type", "The request names two types of its body; send one Content-Type."
+                )
             content_type = value.decode("latin-1")
         elif name == b"content-length":
             declared = value.decode("latin-1")

@@ -95,6 +95,7 @@ class DelimitedSource:
     def _bad_row(self, array: kernels.Bytes, numbers: kernels.Numbers) -> BadRow:
         row, line, begin, end, fault, detail = numbers.tolist()
         record = array[begin:end].tobytes().decode("utf-8", "replace").rstrip("\r\n")
+        names, column = self.dialect.names, None
         if fault == kernels.AFTER_QUOTE:
             code = "text_after_quote"
             message = (
@@ -103,10 +104,11 @@ class DelimitedSource:
         elif fault == kernels.LONG_CELL:
             code = "long_value"
             message = f"Value {detail + 1:,} is longer than {self._limits.cell_bytes:,} bytes."
+            column = names[detail] if detail < len(names) else None
         else:
             code = "wrong_number_of_values"
-            message = f"The row has {detail:,} values, but the header names {len(self.dialect.names):,} columns."
-        return BadRow(Problem(code, message, row, line, None, excerpt(record)), record)
+            message = f"The row has {detail:,} values, but the header names {len(names):,} columns."
+        return BadRow(Problem(code, message, row, line, column, excerpt(record)), record)
 
     def _open_quote(self, status: int, opened: int, row: int) -> InputError:
         if status == kernels.OPEN_QUOTE:

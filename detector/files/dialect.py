@@ -124,7 +124,8 @@ def _best_delimiter(body: bytes, whole: bool, line: int) -> str:
         records = _records(body, whole, delimiter, line)
         if not records:
             continue
-        widths = Counter(record.cells for record in records if not record.broken)
+        # A line that it does not split speaks for no delimiter: a name may hold one, as in "in|out".
+        widths = Counter(record.cells for record in records if not record.broken and record.cells > 1)
         usual, times_seen = widths.most_common(1)[0] if widths else (0, 0)
         mark = (records[0].cells > 1, times_seen / len(records), usual)
         if mark > best_mark:

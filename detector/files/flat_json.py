@@ -34,7 +34,7 @@ class FlatDecoder:
         try:
             value, end = self._decoder.raw_decode(text)
         except RefusedRecordError as error:
-            return bad_record(error.code, error.message, text, error.key)
+            return bad_record(error.code, error.message, text, error.key or _key_of_refused(text, 0))
         except RecursionError:
             return bad_record("too_deep", "The record is nested too deeply.", text)
         except json.JSONDecodeError as error:
@@ -57,7 +57,9 @@ class FlatDecoder:
             value, end = self._decoder.raw_decode(text, begin)
         except RefusedRecordError as error:
             _, end = _LENIENT.raw_decode(text, begin)
-            return bad_record(error.code, error.message, text[begin:end], error.key), end
+            return bad_record(
+                error.code, error.message, text[begin:end], error.key or _key_of_refused(text, begin)
+            ), end
         return self._row(value, text[begin:end]), end
 
     def _row(self, value: object, text: str) -> dict[str, str] | BadRow:
@@ -124,5 +126,29 @@ def _constant(literal: str) -> NoReturn:
     raise RefusedRecordError("not_json", f"{literal} is not allowed in JSON; leave the value out or write null.")
 
 
+def _key_of_refused(text: str, begin: int) -> str | None:
+    """Return the key of the first number that was refused in the record at ``begin``; the parser tells none."""
+    try:
+        _FINDING.raw_decode(text, begin)
+    except RefusedRecordError as error:
+        return error.key
+    except ValueError:
+        return None
+    return None
+
+
+def _refuse_by_key(pairs: list[tuple[str, Any]]) -> None:
+    for key, value in pairs:
+        if value is _REFUSED:
+            raise RefusedRecordError("", "", _printable(key))
+
+
+_REFUSED = object()
+_FINDING = json.JSONDecoder(
+    object_pairs_hook=_refuse_by_key,
+    parse_float=lambda literal: _REFUSED if len(literal) > LONGEST_NUMBER else None,
+    parse_int=lambda literal: _REFUSED if len(literal) > LONGEST_NUMBER else None,
+    parse_constant=lambda _: _REFUSED,
+)
 # Finds the end of a record that was refused for what it means; builds as little as it can.
 _LENIENT = json.JSONDecoder(object_pairs_hook=len, parse_float=len, parse_int=len, parse_constant=len)

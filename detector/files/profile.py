@@ -44,8 +44,9 @@ class WrongCells:
 class Decision:
     """What a column is read as.
 
-    ``wrong`` are the cells that do not fit; ``note`` tells the user what is not obvious. ``unclear`` is a value that is
-    a number only if it is known which of comma and point is the decimal mark, and then the column cannot be read.
+    ``wrong`` are the cells that do not fit; ``note`` tells the user what is not obvious. ``unclear`` is the first
+    cell that is a number only if it is known which of comma and point is the decimal mark; then the column cannot be
+    read.
     """
 
     column: Column
@@ -53,7 +54,7 @@ class Decision:
     day_first: bool = False
     wrong: tuple[WrongCells, ...] = ()
     note: str | None = None
-    unclear: str | None = None
+    unclear: Cell | None = None
 
 
 def times_or_text(name: str, layouts: int, nulls: int, options: ReadOptions) -> Decision:
@@ -144,12 +145,14 @@ class ColumnProfile:
             return self._numbers(nulls)
         if plain + long == present:
             return _text(self.name, nulls, f"numbers of more than {numerals.EXACT_DIGITS} digits are identifiers")
-        first_text = excerpt(self._first[TEXT_CELL][0].value)
+        first_text = self._first[TEXT_CELL][0]
         if any(self._numbers_under.values()):
             return Decision(Column(self.name, "text", nulls), unclear=first_text)
         if share >= NUMBERS_KNOWN:
             return _text(
-                self.name, nulls, f'{share:.0%} of its values are numbers, but others are text such as "{first_text}"'
+                self.name,
+                nulls,
+                f'{share:.0%} of its values are numbers, but others are text such as "{excerpt(first_text.value)}"',
             )
         return _text(self.name, nulls)
 

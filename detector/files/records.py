@@ -89,39 +89,32 @@ class RecordSource:
         if at < 0:
             yield self._only_record(text.strip(_BLANKS)), 1 + text[: len(text) - len(text.lstrip(_BLANKS))].count("\n")
             return
-        line, counted, first = 1, 0, True
+        line, counted, row = 1, 0, 0
         while True:
             at = _skip_blanks(text, at)
             mark = text[at : at + 1]
-            if mark == "]" and first:
+            if mark == "]":
                 break
-            if not first:
-                if mark == "]":
-                    break
+            if row:
                 if mark != ",":
                     self._broken(text, at, "a comma is missing" if mark else "the list of records is not closed")
                 at = _skip_blanks(text, at + 1)
             line, counted = line + text.count("\n", counted, at), at
-            record, at = self._record_at(text, at)
+            row += 1
+            record, at = self._record_at(text, at, row)
             yield record, line
-            first = False
         self._refuse_rest(text, at + 1, wrapped)
 
-    def _record_at(self, text: str, at: int) -> tuple[dict[str, str] | BadRow, int]:
+    def _record_at(self, text: str, at: int, row: int | None) -> tuple[dict[str, str] | BadRow, int]:
         try:
             return self._records.at(text, at)
         except RecursionError:
-            self._broken(text, at, "a record is nested too deeply")
+            self._broken(text, at, "a record is nested too deeply", row)
         except json.JSONDecodeError as error:
-            self._broken(text, error.pos, reason(error))
+            self._broken(text, error.pos, reason(error), row)
 
     def _only_record(self, text: str) -> dict[str, str] | BadRow:
-        try:
-            record, end = self._records.at(text, 0)
-        except RecursionError:
-            self._broken(text, 0, "a record is nested too deeply")
-        except json.JSONDecodeError as error:
-            self._broken(text, error.pos, reason(error))
+        record, end = self._record_at(text, 0, None)
         if text[end:].strip(_BLANKS):
             self._broken(text, end, "it goes on after its end")
         return record
@@ -162,10 +155,10 @@ class RecordSource:
         self._text.refuse_undecodable(content, 1, 0)
         return content.decode()
 
-    def _broken(self, text: str, at: int, why: str) -> NoReturn:
+    def _broken(self, text: str, at: int, why: str, row: int | None = None) -> NoReturn:
         line = text.count("\n", 0, at) + 1
         message = f"The JSON is broken: {why}."
-        problem = Problem("bad_json", message, None, line, None, excerpt(text[at : at + 40]) or None)
+        problem = Problem("bad_json", message, row, line, None, excerpt(text[at : at + 40]) or None)
         raise UnusableFileError(f"{self._name}, line {line:,}: {message} Export it again.", [problem], file=self._name)
 
 

@@ -138,11 +138,14 @@ class TypedText:
         problems = [
             Problem(
                 "unclear_number",
-                f'"{value}" is a number only if it is known whether the comma or the point is the decimal mark.',
-                column=name,
-                excerpt=value,
+                f'"{excerpt(cell.value)}" is a number only if it is known whether the comma or the point is the decimal'
+                " mark.",
+                cell.row,
+                cell.line,
+                name,
+                excerpt(cell.value),
             )
-            for name, value in unclear.items()
+            for name, cell in unclear.items()
         ]
         where = f'{self._name}, column "{excerpt(problems[0].column)}"'
         advice = "Say which decimal mark the file uses, or declare the column as text."

@@ -16,6 +16,7 @@ from detector.core.inference import Finding, infer
 from detector.errors import excerpt
 from detector.files import ReadOptions
 from detector.service.progress import Progress, no_progress
+from detector.service.repeated_ids import RepeatedIds
 from detector.service.sources import Source, told_batches, upload_source
 from detector.service.workspace import Workspace
 from detector.store import tables
@@ -114,16 +115,19 @@ def check_source(source: Source, batch_rows: int, progress: Progress) -> FileChe
     table = source.open(progress=progress)
     tallies = {column.name: _Tally() for column in table.columns}
     hashes: list[NDArray[np.uint64]] = []
-    head: pd.DataFrame | None = None
+    findings = _findings(table.frame(limit=0))
+    ids = RepeatedIds(())
     rows = 0
     for batch in told_batches(table, batch_rows, progress, f"Checking {table.name}"):
-        head = batch if head is None else head
+        if not rows:
+            findings = _findings(batch)
+            ids = RepeatedIds(name for name, finding in findings.items() if finding.role == "id")
+        ids.add(batch)
         hashes.append(np.asarray(pd.util.hash_pandas_object(batch, index=False), dtype=np.uint64))
         for name, tally in tallies.items():
             tally.add(batch[name])
         rows += len(batch)
     repeated = rows - len(np.unique(np.concatenate(hashes))) if hashes else 0
-    findings = _findings(table.frame(limit=0) if head is None else head)
     columns = tuple(
         ColumnCheck(
             name=column.name,
@@ -147,7 +151,10 @@ def check_source(source: Source, batch_rows: int, progress: Progress) -> FileChe
         columns=columns,
         duplicates=repeated,
         notes=tuple(table.notes),
-        warnings=_warnings(rows, table.set_aside, repeated, columns),
+        warnings=(
+            *_warnings(rows, table.set_aside, repeated, columns),
+            *ids.warnings(numbered=not table.set_aside),
+        ),
         set_aside=table.set_aside,
     )
 

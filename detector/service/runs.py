@@ -19,6 +19,7 @@ from detector.service.histogram import Histogram
 from detector.service.tally import ScoredTally
 from detector.service.workspace import Champion, Workspace
 from detector.store import audit, run_columns, run_files, tables
+from detector.store.database import LARGEST_NUMBER
 
 #: Most rows that a page of a run holds.
 PAGE_ROWS = 200
@@ -213,8 +214,9 @@ def keep_run(
 
 
 def _row(ws: Workspace, run_id: int) -> RowMapping:
+    query = select(tables.runs).where(tables.runs.c.id == run_id)
     with ws.database.read() as connection:
-        row = connection.execute(select(tables.runs).where(tables.runs.c.id == run_id)).mappings().one_or_none()
+        row = connection.execute(query).mappings().one_or_none() if abs(run_id) <= LARGEST_NUMBER else None
     if row is None:
         raise NotFoundError(f"There is no run {run_id}.", run=run_id)
     return row

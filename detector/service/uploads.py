@@ -50,7 +50,8 @@ def receive(ws: Workspace, name: str, content: BinaryIO | bytes, *, actor: str) 
     UnusableFileError
         When the file is empty or larger than ``settings.max_upload_bytes``.
     """
-    shown = name[-NAME_LENGTH:]
+    # A system may hand over names with bytes that are no characters; no database keeps these.
+    shown = name[-NAME_LENGTH:].encode("utf-8", "replace").decode()
     upload_id = uuid4().hex
     folder = uploads_folder(ws)
     make_folder(folder)

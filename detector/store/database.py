@@ -26,6 +26,8 @@ from detector.store.limits import Limits
 from detector.store.locks import file_lock
 from detector.store.tables import REVISION
 
+#: The largest number of a version or a run; a database cannot be asked for one beyond it.
+LARGEST_NUMBER = 2**31 - 1
 #: How long a write waits for the others, in milliseconds.
 BUSY_MILLISECONDS = 30_000
 
@@ -66,10 +68,19 @@ class Database:
         else:
             arguments = postgres.engine_arguments(url, limits or Limits())
             snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        self.engine: Engine = create_engine(url, json_serializer=to_json, json_deserializer=_from_json, **arguments)
+        self.engine: Engine = create_engine(
+            url,
+            json_serializer=to_json,
+            json_deserializer=_from_json,
+            # Values of the user, which an error, and with it the log, must not tell.
+            hide_parameters=True,
+            **arguments,
+        )
         if self.file is not None:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self.engine, "handle_error", postgres.hide_values)
         event.listen(self.engine, "before_cursor_execute", _require_keepable)
         self.place = str(self.file.resolve()) if self.file else postgres.place_of(url)
         self._reading = self.engine.execution_options(**snapshot)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import URL, Connection, text
+from sqlalchemy import URL, Connection, ExceptionContext, text
 
 from detector.store.limits import Limits
 
@@ -71,3 +71,10 @@ def encoding(connection: Connection) -> str:
 def _texts(url: URL, name: str) -> tuple[str, ...]:
     found = url.query.get(name, ())
     return (found,) if isinstance(found, str) else tuple(found)
+
+
+def hide_values(context: ExceptionContext) -> None:
+    """Take the server's details out of an error: they tell the row that was refused, and the log would keep it."""
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if error is not None and error.args and isinstance(error.args[0], str):
+            error.args = (error.args[0].partition("\nDETAIL:")[0], *error.args[1:])

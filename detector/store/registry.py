@@ -19,7 +19,7 @@ from detector.durable import write_durably
 from detector.errors import ModelFileError, NotFoundError
 from detector.store import audit, tables
 from detector.store.aliases import drop_alias, find_alias, move_alias, require_revision
-from detector.store.database import Database
+from detector.store.database import LARGEST_NUMBER, Database
 from detector.store.histories import HistoryFiles
 from detector.store.versions import Alias, Lane, NewVersion, VersionInfo
 
@@ -227,7 +227,7 @@ def _insert(connection: Connection, new: NewVersion, file: str, actor: str) -> V
 
 def _row(connection: Connection, version: int) -> RowMapping:
     query = select(tables.versions).where(tables.versions.c.number == version)
-    row = connection.execute(query).mappings().one_or_none()
+    row = connection.execute(query).mappings().one_or_none() if abs(version) <= LARGEST_NUMBER else None
     if row is None:
         raise NotFoundError(f"There is no version {version}.", version=version)
     return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -110,6 +111,14 @@ def _cell(value: object) -> str:
     return count(value) if isinstance(value, int) else escaped(str(value))
 
 
+#: What Streamlit replaces by a picture or a sign in finished text, where a backslash is gone: names of icons and emojis
+#: between colons, and arrows that stand alone.
+_REPLACED_LATE = re.compile(r":(?=(?!\d\d:)[\w+/-]+:)|(?:(?<=\s)|^)(?:<->|->|<-|--|>=|<=|~=)(?=\s|$)")
+#: Has no width and allows no line break; between two characters it keeps them from being taken together.
+_JOINER = "\u2060"
+
+
 def escaped(text: str) -> str:
     """Return ``text`` so that Markdown shows it as it is; file and column names may hold any character."""
+    text = _REPLACED_LATE.sub(lambda found: found[0][0] + _JOINER + found[0][1:], text)
     return "".join("\\" + c if c in r"\`*_{}[]()#+-!|<>~$:" else c for c in text)

@@ -52,13 +52,33 @@ def test_bodies_queries_and_problems_are_described(description, path):
     Draft202012Validator.check_schema(schema)
     assert {"400", "413", "415", "422"} <= set(operation["responses"])
     assert "application/problem+json" in operation["responses"]["422"]["content"]
-    assert ("503" in operation["responses"]) == (path != "/train")
+    assert ("No model" in operation["responses"]["503"]["description"]) == (path != "/train")
     names = [parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "query"]
     assert names == {
         "/train": ["contamination", "n_estimators", "max_samples", "scaler_type", "random_state"],
         "/update": [],
         "/predict/batch": ["explain", "observe", "version"],
     }.get(path, ["explain", "observe"])
+
+
+def test_what_stands_before_a_door_is_described_where_a_right_is_needed(description):
+    for path, operations in description["paths"].items():
+        for operation in operations.values():
+            open_to_all = path in {"/", "/health"}
+            assert ({"401", "403", "429", "503"} <= set(operation["responses"])) is not open_to_all, path
+
+
+def test_what_was_trained_or_learned_links_to_what_can_be_done_with_it(description):
+    for path in ("/train", "/update"):
+        links = description["paths"][path]["post"]["responses"]["200"]["links"]
+        for link in links.values():
+            target = link["operationRef"].removeprefix("#/paths/").rsplit("/", 1)
+            assert target[1] in description["paths"][target[0].replace("~1", "/")]
+
+
+def test_no_field_is_without_a_name_in_the_description_either(description):
+    schema = description["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert not Draft202012Validator(schema).is_valid({"data": {"": 1}})
 
 
 def test_the_described_example_can_be_sent(description, client):

@@ -50,9 +50,15 @@ def files(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    """Return the root address of a dashboard over an empty workspace; it starts the API as its child."""
-    with running_dashboard(tmp_path_factory.mktemp("home"), free_port()) as root:
+def home(tmp_path_factory) -> Path:
+    """Return the folder of the workspace, empty unless a module of tests fills it."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def address(home) -> Iterator[str]:
+    """Return the root address of a dashboard over the workspace; it starts the API as its child."""
+    with running_dashboard(home, free_port()) as root:
         yield root
 
 

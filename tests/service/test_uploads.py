@@ -26,6 +26,10 @@ def test_a_file_is_kept_under_an_id_of_our_own_whatever_it_is_called(ws: Workspa
     assert uploads.get_upload(ws, upload.id) == upload
 
 
+def test_a_name_that_is_no_text_is_kept_as_far_as_it_is(ws: Workspace) -> None:
+    assert uploads.receive(ws, "\ud800rows.csv", b"a\n1\n", actor="ada").name == "?rows.csv"
+
+
 def test_a_stream_is_kept_as_bytes_are(ws: Workspace) -> None:
     one = uploads.receive(ws, "a.csv", BytesIO(b"a\n1\n"), actor="ada")
     other = uploads.receive(ws, "b.csv", b"a\n1\n", actor="ada")
@@ -97,6 +101,18 @@ def test_a_check_counts_rows_that_repeat_others(ws: Workspace, give: Give) -> No
     found = uploads.check(ws, give(repeated).id)
     assert found.duplicates == 3 + int(frame.duplicated().sum())
     assert any("repeat an earlier row" in warning for warning in found.warnings)
+
+
+def test_a_check_names_the_rows_of_an_id_that_comes_twice(ws: Workspace) -> None:
+    ids = [f"T{n:04}" for n in range(60)]
+    ids[40], ids[50] = ids[7], ids[9]
+    rows = "".join(f"{name},{n % 7}\n" for n, name in enumerate(ids))
+    upload = uploads.receive(ws, "twice.csv", f"txn_id,amount\n{rows},1\n,2\n".encode(), actor="ada")
+    (warning,) = [text for text in uploads.check(ws, upload.id).warnings if "txn_id" in text]
+    assert warning == (
+        "txn_id: 2 values come more than once, though it is an id, in rows 8 and 41, 10 and 51. All of these rows are "
+        "kept; take out of the file those that tell of one transaction twice."
+    )
 
 
 def test_a_check_of_a_header_alone_warns(ws: Workspace) -> None:

@@ -182,3 +182,10 @@ def test_an_ordinary_client_can_read_the_file(database: Database) -> None:
     connection = sqlite3.connect(file)
     assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (tables.REVISION,)
     connection.close()
+
+
+def test_an_error_of_the_database_does_not_tell_what_a_statement_was_called_with(database: Database) -> None:
+    row = {"number": 1, "sha256": "4111111111111111"}
+    with pytest.raises(IntegrityError) as caught, database.write() as connection:
+        connection.execute(insert(tables.versions).values(**row))
+    assert "4111111111111111" not in f"{caught.value} {caught.value.orig}"

@@ -157,3 +157,9 @@ def test_each_change_leaves_a_trace_with_its_actor(registry: Registry, database:
         ("cleo", "champion moved", "version 2"),
     ]
     assert entries[0].details == {"before": 1, "revision": 2, "reason": "because"}
+
+
+@pytest.mark.parametrize("version", [0, -1, 2**31, 2**63, 10**40, -(10**40)])
+def test_a_number_that_no_version_can_have_is_not_found(registry: Registry, version: int) -> None:
+    with pytest.raises(NotFoundError, match="There is no version"):
+        registry.get(version)

@@ -1,3 +1,4 @@
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from detector.ui.states import ADVICE, escaped
@@ -59,3 +60,17 @@ def test_an_error_kept_in_the_database_is_shown_as_well():
 
 def test_names_from_files_cannot_become_markdown():
     assert escaped("a*b_[c](d):red[e]") == r"a\*b\_\[c\]\(d\)\:red\[e\]"
+
+
+@pytest.mark.parametrize(
+    "text", [":material/delete:", "a :smile: b", ":+1:", "in -> out", "->", "a <-> b", "x >= y", "a -- b"]
+)
+def test_what_is_replaced_after_markdown_is_kept_apart_by_something_that_nobody_sees(text):
+    shown = escaped(text).replace("\\", "")
+    assert shown != text
+    assert shown.replace("\u2060", "") == text
+
+
+@pytest.mark.parametrize("text", ["12:30", "a->b", "amount: 5", "2026-03-01T10:00:00", "a-b", "x:y"])
+def test_nothing_is_put_into_other_texts(text):
+    assert "\u2060" not in escaped(text)
