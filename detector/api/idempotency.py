@@ -130,5 +130,7 @@ def _repeatable(request: Request, body: bytes) -> Repeatable | None:
         message = f"{KEY} is one text of 1 to 200 visible ASCII characters, such as a UUID."
         raise RequestError(400, "bad_key", message, Problem("bad_key", message, column=KEY))
     scope = request.scope
-    asked = sha256(f"{scope['method']} {scope['path']}?".encode() + scope["query_string"] + b"\n" + body).hexdigest()
+    seen = request.headers.get("if-match", "").encode()
+    line = f"{scope['method']} {scope['path']}?".encode() + scope["query_string"]
+    asked = sha256(b"\n".join((line, seen, body))).hexdigest()
     return Repeatable(caller_of(request).name, keys[0], asked)

@@ -56,9 +56,9 @@ def expected_revision(request: Request, given: int | None) -> int:
     return revision
 
 
-async def read_document(request: Request, limit: int, model: type[Document]) -> Document:
-    """Return the body as ``model`` describes it; raises ``RequestError`` and ``InputError`` that name the field."""
-    body = parse_exactly(await payloads.read_body(request, limit))
+def document_of(content: bytes, model: type[Document]) -> Document:
+    """Return a body as ``model`` describes it; raises ``RequestError`` and ``InputError`` that name the field."""
+    body = parse_exactly(content)
     if not isinstance(body, Mapping):
         message = f"The body must be a JSON object with {', '.join(model.model_fields)}."
         raise InputError(message, (Problem("not_an_object", message),))

@@ -11,8 +11,10 @@ from starlette.responses import Response
 
 from detector.api.answers import json_response
 from detector.api.callers import caller_of
+from detector.api.idempotency import Also, Effect
 from detector.api.parameters import read_query, read_whole
-from detector.api.preconditions import etag, expected_revision, read_document
+from detector.api.payloads import read_body
+from detector.api.preconditions import document_of, etag, expected_revision
 from detector.api.version_documents import AliasBody, TrialBody
 from detector.errors import NotFoundError, excerpt
 from detector.service.versions import challenging, held, trying
@@ -64,11 +66,16 @@ class VersionEndpoints:
 
     async def move_alias(self, request: Request) -> Response:
         """Let a name point at another version: promote, roll back, or name a challenger."""
-        name = _known(request.path_params["alias"])
+        name, actor = _known(request.path_params["alias"]), caller_of(request).name
         read_query(request, ())
-        body = await read_document(request, self._ws.settings.max_request_bytes, AliasBody)
+        content = await self._body(request)
+        body = document_of(content, AliasBody)
         expected = expected_revision(request, body.expected_revision)
-        return await run_sync(self._move, name, body, expected, caller_of(request).name)
+
+        def work(effect: Effect) -> None:
+            self._move(name, body, expected, actor, effect.also(lambda moved: _with_etag(_alias_document(moved))))
+
+        return await self._endpoints.repeats.once(request, content, work)
 
     async def drop_challenger(self, request: Request) -> Response:
         """Let nothing challenge the champion; a trial ends with that. `If-Match` says what was seen."""
@@ -84,7 +91,7 @@ class VersionEndpoints:
     async def start_trial(self, request: Request) -> Response:
         """Let a challenger see live requests."""
         read_query(request, ())
-        body = await read_document(request, self._ws.settings.max_request_bytes, TrialBody)
+        body = document_of(await self._body(request), TrialBody)
         expected = expected_revision(request, body.expected_revision)
         return await run_sync(self._start_trial, body, expected, caller_of(request).name)
 
@@ -104,6 +111,9 @@ class VersionEndpoints:
         read_query(request, ())
         version = _number(request.path_params["version"])
         return await run_sync(self._dismiss, version, caller_of(request).name)
+
+    async def _body(self, request: Request) -> bytes:
+        return await read_body(request, self._ws.settings.max_request_bytes)
 
     def _versions(self, limit: int, before: int | None) -> Response:
         found = self._ws.registry.list(lane="main", before=before, limit=limit + 1)
@@ -138,16 +148,11 @@ class VersionEndpoints:
             raise NotFoundError(f"The {name} points nowhere: {_unset(name)}.", alias=name, revision=0)
         return _with_etag(_alias_document(found))
 
-    def _move(self, name: str, body: AliasBody, expected: int, actor: str) -> Response:
-        if name == CHAMPION:
-            moved = challenging.move_champion(
-                self._ws, body.version, expected_revision=expected, actor=actor, reason=body.reason
-            )
-        else:
-            moved = challenging.move_challenger(
-                self._ws, body.version, expected_revision=expected, actor=actor, reason=body.reason or "challenge"
-            )
-        return _with_etag(_alias_document(moved))
+    def _move(self, name: str, body: AliasBody, expected: int, actor: str, also: Also) -> None:
+        champion = name == CHAMPION
+        move = challenging.move_champion if champion else challenging.move_challenger
+        reason = body.reason or ("" if champion else "challenge")
+        move(self._ws, body.version, expected_revision=expected, actor=actor, reason=reason, also=also)
 
     def _drop(self, reason: str, expected: int, actor: str) -> Response:
         self._ws.registry.drop_alias(CHALLENGER, expected_revision=expected, actor=actor, reason=reason)

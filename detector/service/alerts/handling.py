@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, RowMapping, func, select, update
 
 from detector.errors import ConflictError, InputError, NotFoundError
+from detector.service.access import needs
 from detector.service.alerts import alerting
 from detector.service.alerts.rules import RULES, Rule
 from detector.service.workspace import Workspace
@@ -96,6 +97,7 @@ def waiting_alerts(ws: Workspace) -> int:
         return int(connection.scalar(query) or 0)
 
 
+@needs("decide")
 def acknowledge(ws: Workspace, number: int, *, actor: str) -> Alert:
     """Say that somebody looks after it; raises ``NotFoundError`` or ``ConflictError`` when another was faster."""
     with ws.database.write() as connection:
@@ -111,6 +113,7 @@ def acknowledge(ws: Workspace, number: int, *, actor: str) -> Alert:
         )
 
 
+@needs("decide")
 def snooze(ws: Workspace, number: int, lasts: timedelta, *, actor: str) -> Alert:
     """Put an alert to sleep; it counts again afterwards.
 
@@ -128,6 +131,7 @@ def snooze(ws: Workspace, number: int, lasts: timedelta, *, actor: str) -> Alert
         return _changed(connection, alert, actor, "alert snoozed", values, until=until.isoformat())
 
 
+@needs("decide")
 def wake(ws: Workspace, number: int, *, actor: str) -> Alert:
     """End the sleep of an alert; raises ``NotFoundError`` or ``ConflictError``."""
     with ws.database.write() as connection:
@@ -135,6 +139,7 @@ def wake(ws: Workspace, number: int, *, actor: str) -> Alert:
         return _changed(connection, alert, actor, "alert woken", {"snoozed_until": None, "snoozed_by": None})
 
 
+@needs("decide")
 def close(ws: Workspace, number: int, *, actor: str) -> Alert:
     """Resolve an alert by hand. The same file or job raises it no more; requests do when they go on as they are.
 

@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
 from detector.errors import ConflictError, NotFoundError
+from detector.service.access import needs
 from detector.service.alerts.rules import RULES
 from detector.service.workspace import Workspace
 from detector.store import audit
@@ -149,6 +150,7 @@ def list_deliveries(ws: Workspace, webhook: str, *, limit: int = 20) -> tuple[De
         return tuple(Delivery(**row) for row in connection.execute(query).mappings())
 
 
+@needs("manage")
 def send_again(ws: Workspace, number: int, *, actor: str) -> None:
     """Try a dead message again, under the same id, from the first wait on.
 

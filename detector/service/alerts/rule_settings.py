@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, insert, select, update
 
 from detector.errors import ConflictError, InputError, NotFoundError
+from detector.service.access import needs
 from detector.service.alerts.rules import RULES, Rule
 from detector.service.workspace import Workspace
 from detector.store import audit
@@ -46,6 +47,7 @@ def _in_force(connection: Connection) -> tuple[RuleSettings, ...]:
     return tuple(found)
 
 
+@needs("manage")
 def set_rule(
     ws: Workspace, name: str, *, enabled: bool, thresholds: Mapping[str, float], actor: str, seen: int
 ) -> RuleSettings:

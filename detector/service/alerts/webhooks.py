@@ -12,6 +12,7 @@ from uuid import uuid4
 from sqlalchemy import func, insert, select, update
 
 from detector.errors import InputError, NotFoundError
+from detector.service.access import needs
 from detector.service.alerts import outbox
 from detector.service.alerts.addresses import read_target
 from detector.service.alerts.rules import RULES
@@ -44,6 +45,7 @@ class WebhookInfo:
     dead: int
 
 
+@needs("manage")
 def add_webhook(
     ws: Workspace, name: str, url: str, *, rules: Sequence[str] = (), actor: str
 ) -> tuple[WebhookInfo, str]:
@@ -117,6 +119,7 @@ def list_webhooks(ws: Workspace) -> tuple[WebhookInfo, ...]:
     )
 
 
+@needs("manage")
 def remove_webhook(ws: Workspace, webhook: str, *, actor: str) -> None:
     """Remove a webhook and forget its secret; what waits for it is given up. Raises ``NotFoundError``."""
     with ws.database.write() as connection:
@@ -133,6 +136,7 @@ def remove_webhook(ws: Workspace, webhook: str, *, actor: str) -> None:
         audit.record(connection, actor=actor, action="webhook removed", subject=f"webhook {name}")
 
 
+@needs("manage")
 def send_test(ws: Workspace, webhook: str, *, actor: str) -> str:
     """Put a test message into the outbox and return its id; raises ``NotFoundError``."""
     now = datetime.now(UTC)

@@ -85,6 +85,7 @@ def make_challenger(ws: Workspace, version: int, *, seen: Alias | None, actor: s
     return move_challenger(ws, version, expected_revision=revision, actor=actor, reason="challenge")
 
 
+@needs("manage")
 def move_challenger(
     ws: Workspace,
     version: int,
@@ -123,7 +124,16 @@ def promote(ws: Workspace, version: int, *, seen: Alias, actor: str, reason: str
     return ws.registry.info(version)
 
 
-def move_champion(ws: Workspace, version: int, *, expected_revision: int, actor: str, reason: str) -> Alias:
+@needs("manage")
+def move_champion(
+    ws: Workspace,
+    version: int,
+    *,
+    expected_revision: int,
+    actor: str,
+    reason: str,
+    also: Callable[[Connection, Alias], None] | None = None,
+) -> Alias:
     """Make any version of the main lane champion. A challenger that is promoted is none any more.
 
     Parameters
@@ -132,6 +142,8 @@ def move_champion(ws: Workspace, version: int, *, expected_revision: int, actor:
         The revision of the champion that the person had before them, 0 for none.
     reason
         Why; it is written into the log.
+    also
+        What else stands or falls with it; called with the transaction and where the champion points then.
 
     Raises
     ------
@@ -150,7 +162,7 @@ def move_champion(ws: Workspace, version: int, *, expected_revision: int, actor:
     now = ws.registry.alias(CHAMPION)
     if now is not None and (now.version, now.revision) == (version, expected_revision):
         raise InputError(f"Version {version} is the champion already.", version=version)
-    return ws.move_champion(version, expected_revision=expected_revision, actor=actor, reason=reason.strip())
+    return ws.move_champion(version, expected_revision=expected_revision, actor=actor, reason=reason.strip(), also=also)
 
 
 def champion_before(ws: Workspace) -> int:

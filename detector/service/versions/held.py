@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, insert, select, update
 
 from detector.errors import NotFoundError
+from detector.service.access import needs
 from detector.service.workspace import Workspace
 from detector.store import audit
 from detector.store.trial_tables import held_versions
@@ -42,6 +43,7 @@ def waiting_versions(ws: Workspace) -> tuple[Held, ...]:
     return tuple(Held(version, tuple(reasons), held_at) for version, reasons, held_at in found)
 
 
+@needs("manage")
 def dismiss(ws: Workspace, version: int, *, actor: str, reason: str = "") -> None:
     """Decide that a version that waits is not wanted; it stays registered and can be promoted later all the same.
 

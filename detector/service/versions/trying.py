@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, select
 
 from detector.core.intervals import wilson
 from detector.errors import InputError, NotFoundError
+from detector.service.access import needs
 from detector.service.versions.agreement import CHALLENGER
 from detector.service.versions.challenging import move_challenger
 from detector.service.versions.sides import id_field
@@ -76,6 +77,7 @@ class TrialState:
         return self.counts.shift / self.counts.agreement.rows if self.counts.agreement.rows else None
 
 
+@needs("manage")
 def start_trial(
     ws: Workspace,
     version: int,
@@ -140,6 +142,7 @@ def start_trial(
         return Trial(**row)
 
 
+@needs("manage")
 def stop_trial(ws: Workspace, *, expected_revision: int, actor: str, reason: str = "") -> None:
     """End the trial; the champion answers all from then on, and nothing challenges it.
 
