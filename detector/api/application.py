@@ -9,13 +9,16 @@ from contextlib import asynccontextmanager
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
+from detector.api.admission import Admission, AdmissionMiddleware
 from detector.api.description import DescribedApplication
 from detector.api.docs import add_docs
 from detector.api.doors import doors, open_doors
 from detector.api.problems import error_handlers
+from detector.api.readiness import Readiness
 from detector.api.routes import Endpoints
 from detector.api.traffic import Traffic, TrafficMiddleware
 from detector.service.logs import configure_logs
+from detector.service.watching import DatabaseWatch
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from detector.version import VERSION
@@ -25,17 +28,21 @@ registered and learned by the next update. Values are numbers, strings, booleans
 `application/problem+json` and name row and field."""
 
 
-def create_app(workspace: Workspace | None = None) -> FastAPI:
-    """Return the API over ``workspace``, or over the environment's own, opened at startup and closed at the end.
+def create_app(workspace: Workspace | None = None, *, settings: Settings | None = None) -> FastAPI:
+    """Return the API over ``workspace``, or over one opened at startup and closed at the end.
+
+    ``settings``: which one that is; by default the environment's.
 
     Raises
     ------
     pydantic.ValidationError
         When a setting in the environment cannot be read.
     """
-    settings = Settings() if workspace is None else workspace.settings
+    settings = (settings or Settings()) if workspace is None else workspace.settings
     traffic = Traffic(logged=settings.log_level in {"DEBUG", "INFO"})
+    readiness, admission = Readiness(), Admission(settings)
     endpoints = Endpoints(traffic)
+    endpoints.readiness = readiness
     if workspace is not None:
         endpoints.workspace = workspace
 
@@ -44,13 +51,20 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
         if workspace is None:
             configure_logs(settings.log_level)
             endpoints.workspace = await run_sync(Workspace.open, settings)
+        watch: DatabaseWatch | None = None
         try:
             await run_sync(endpoints.warm)
+            watch = DatabaseWatch(endpoints.workspace)
+            await run_sync(watch.start)
+            readiness.begin(endpoints.workspace.champion, watch)
             # What is loaded by now stays: the collector need not look through it again and again under load.
             gc.collect()
             gc.freeze()
             yield
         finally:
+            readiness.close()
+            if watch is not None:
+                await run_sync(watch.close)
             traffic.write()
             if workspace is None:
                 await run_sync(endpoints.workspace.close)
@@ -66,6 +80,8 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
         redoc_url=None,
         exception_handlers=error_handlers(),
     )
+    app.state.readiness, app.state.admission = readiness, admission
+    app.add_middleware(AdmissionMiddleware, admission=admission)
     app.add_middleware(TrafficMiddleware, traffic=traffic)
     open_doors(app, doors(endpoints))
     add_docs(app)

@@ -21,6 +21,7 @@ SCORE_QUERY: Mapping[str, Any] = {
 
 _BODY_PROBLEMS = {
     400: "The body is not JSON.",
+    408: "The body did not arrive in time.",
     413: "The body is too large or has too many rows.",
     415: "The body is not declared as JSON in UTF-8.",
     422: "A row, field or parameter cannot be used; `errors` names it.",
@@ -55,13 +56,20 @@ def request(body: type[BaseModel], query: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def answers(answer: type[BaseModel], *, untrained: bool, body: bool) -> dict[int | str, dict[str, Any]]:
-    """Return the description of what comes back; ``untrained``: also before any training, ``body``: for bodies too."""
+def answers(
+    answer: type[BaseModel], *, untrained: bool, body: bool, unready: type[BaseModel] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """Return the description of what comes back.
+
+    ``untrained``: also before any training, ``body``: for bodies too, ``unready``: a document of its own with 503.
+    """
     problems = dict(_BODY_PROBLEMS) if body else {}
-    if untrained:
-        problems[HTTPStatus.SERVICE_UNAVAILABLE.value] = "No model has been trained yet."
+    busy = HTTPStatus.SERVICE_UNAVAILABLE.value
+    problems[busy] = "No model has been trained yet, or the server is busy." if untrained else "The server is busy."
     content = {PROBLEM_TYPE: {"schema": {"$ref": _REF.format(model="ProblemDocument")}}}
     found: dict[int | str, dict[str, Any]] = {200: {"model": answer, "description": "Done."}}
     for status, description in problems.items():
         found[status] = {"description": description, "content": content}
+    if unready is not None:
+        found[busy] = {"model": unready, "description": "Not now."}
     return found

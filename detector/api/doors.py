@@ -26,7 +26,7 @@ class Door:
     """One documented way in.
 
     ``right``: what a caller must be allowed to do; ``None`` lets everybody in. ``untrained``: it answers 503 before the
-    first training.
+    first training. ``unready``: what it answers with 503, where that is no problem document.
     """
 
     method: str
@@ -38,6 +38,7 @@ class Door:
     body: type[BaseModel] | None = None
     query: Mapping[str, Any] = field(default_factory=dict)
     untrained: bool = False
+    unready: type[BaseModel] | None = None
 
 
 def doors(to: Endpoints) -> tuple[Door, ...]:
@@ -52,6 +53,8 @@ def doors(to: Endpoints) -> tuple[Door, ...]:
              docs.TransactionsBody, untrained=True),
         Door("GET", "/", None, to.root, docs.RootDocument, "State"),
         Door("GET", "/health", None, to.health, docs.HealthDocument, "State"),
+        Door("GET", "/ready", None, to.readiness.answer, docs.ReadyDocument, "State",
+             unready=docs.ReadyDocument),
         Door("GET", "/model/info", "score", to.model_info, docs.ModelDocument, "State"),
         Door("GET", "/requests/recent", "read", to.recent, docs.RecentDocument, "State"),
     )  # fmt: skip
@@ -82,7 +85,7 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
             door.endpoint,
             methods=[door.method],
             tags=[door.tag],
-            responses=answers(door.answer, untrained=door.untrained, body=door.body is not None),
+            responses=answers(door.answer, untrained=door.untrained, body=door.body is not None, unready=door.unready),
             openapi_extra=None if door.body is None else request(door.body, door.query),
             route_class_override=PlainRoute,
         )

@@ -22,10 +22,11 @@ from detector.api.documents import TrainOptions
 from detector.api.kinds import Fields, FieldsMemo, refuse_empty, refuse_wrong_kinds
 from detector.api.parameters import read_flag, read_query, read_train_options
 from detector.api.problems import NOT_TRAINED
+from detector.api.readiness import Readiness
 from detector.api.traffic import Traffic
 from detector.api.warming import warm_up
 from detector.core.model import DynamicAnomalyDetector
-from detector.errors import InputError, ModelFileError, Problem
+from detector.errors import DetectorError, InputError, ModelFileError, Problem
 from detector.service.scoring import score_rows
 from detector.service.tally import no_unreadable
 from detector.service.versions.training import TrainParameters, train_rows
@@ -45,6 +46,7 @@ class Endpoints:
     """The endpoints over one workspace, which is there from startup to shutdown."""
 
     workspace: Workspace
+    readiness: Readiness
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
@@ -65,8 +67,11 @@ class Endpoints:
         return json_response({"message": "Dynamic anomaly detection", "version": VERSION, "status": "running"})
 
     async def health(self, _request: Request) -> Response:
-        """Say whether the process is alive and has a model."""
-        champion = self.workspace.champion()
+        """Say whether the process is alive and has a model; what else there is to know is for ``/ready``."""
+        try:
+            champion = self.workspace.champion()
+        except DetectorError:
+            champion = None
         return json_response(
             {
                 "status": "healthy",

@@ -195,7 +195,7 @@ def spawn(request: Mapping[str, Any]) -> Child:
 
 
 class Zygote:
-    """This process's zygote: started when first needed, and again when it has died."""
+    """The zygote of this process: started when first needed, and again when it has died."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

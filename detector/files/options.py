@@ -40,7 +40,11 @@ class Limits:
 
 #: For the command line and batch jobs: any number of rows, files of any size; columns and cells stay bounded.
 UNLIMITED = Limits(
-    file_bytes=None, expanded_bytes=16 * 1024 * MEGABYTE, rows=None, parser_bytes=16 * 1024 * MEGABYTE, parser_seconds=600
+    file_bytes=None,
+    expanded_bytes=16 * 1024 * MEGABYTE,
+    rows=None,
+    parser_bytes=16 * 1024 * MEGABYTE,
+    parser_seconds=600,
 )
 
 

@@ -34,7 +34,8 @@ def refuse_bomb(path: Path, name: str, expanded_limit: int) -> None:
     """
     if directory_is_bomb(path):
         raise UnusableFileError(
-            f"{name} has more parts than any workbook. Open it in Excel and save it again, or save it as CSV.", file=name
+            f"{name} has more parts than any workbook. Open it in Excel and save it again, or save it as CSV.",
+            file=name,
         )
     if not zipfile.is_zipfile(path):
         return
@@ -62,4 +63,4 @@ def directory_is_bomb(path: Path) -> bool:
         return False
     _, _, _, _, members, directory_bytes, _, _ = _END_FIELDS.unpack_from(end, at)
     # A long archive (ZIP64) has 65,535 or all ones in these fields, which is too much as well.
-    return members > MOST_MEMBERS or directory_bytes > MOST_DIRECTORY_BYTES
+    return bool(members > MOST_MEMBERS or directory_bytes > MOST_DIRECTORY_BYTES)

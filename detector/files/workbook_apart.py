@@ -60,9 +60,7 @@ class WorkbookSource:
         return TextBlock(cells, numbers[ROWS], numbers[LINES], bad)
 
     def _damaged(self, error: Exception) -> Exception:
-        return damaged(
-            self._name, "cannot be read as an Excel workbook", error, "Open it in Excel and save it again."
-        )
+        return damaged(self._name, "cannot be read as an Excel workbook", error, "Open it in Excel and save it again.")
 
 
 def _cells(values: pa.StringArray) -> TextColumn:

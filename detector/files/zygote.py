@@ -1,8 +1,8 @@
-"""The process from which parsers are forked: ``zygote.py SOCKET``, or ``zygote.py`` for one request from standard input.
+"""The process from which parsers are forked: ``zygote.py SOCKET``, or ``zygote.py`` for one request of standard input.
 
 Importing what parses takes half a second, forking a process that has imported it some milliseconds. A server with
-threads cannot be forked safely; this process has none. It is run as a file, and imports only what parsing needs. It ends
-when the process that started it is gone, since its socket closes then.
+threads cannot be forked safely; this process has none. It is run as a file, and imports only what parsing needs. When
+the process that started it is gone its socket closes, and it ends.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ def _serve(requests: socket.socket) -> None:
     watched: dict[int, int] = {}
     requests.sendall(b"\1")
     while True:
-        ready, _, _ = select.select([requests, wake], [], [])
+        ready, _, _ = select.select([requests.fileno(), wake], [], [])
         if wake in ready:
             os.read(wake, 4096)
         _reap(watched)
-        if requests not in ready:
+        if requests.fileno() not in ready:
             continue
         message, descriptors, _, _ = socket.recv_fds(requests, _MOST_BYTES, 2)
         if not message:

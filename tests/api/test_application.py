@@ -52,7 +52,7 @@ def test_bodies_queries_and_problems_are_described(description, path):
     Draft202012Validator.check_schema(schema)
     assert {"400", "413", "415", "422"} <= set(operation["responses"])
     assert "application/problem+json" in operation["responses"]["422"]["content"]
-    assert ("503" in operation["responses"]) == (path != "/train")
+    assert "503" in operation["responses"]
     names = [parameter["name"] for parameter in operation["parameters"]]
     assert names == {
         "/train": ["contamination", "n_estimators", "max_samples", "scaler_type", "random_state"],
