@@ -62,6 +62,7 @@ class Wire(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
         self.transport = cast(asyncio.Transport, transport)
 
     def ask(self, request: bytes) -> None:
@@ -70,6 +71,7 @@ class Wire(asyncio.Protocol):
         self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
+        """Hand on an answer as soon as it is whole."""
         self._buffer += data
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
@@ -83,7 +85,8 @@ class Wire(asyncio.Protocol):
         self.retry_after = b"retry-after: " in head
         self._done(self, int(head[9:12]), body)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Tell of a request that gets no answer."""
         self.lost = True
         if self.busy:
             self.busy = False

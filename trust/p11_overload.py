@@ -1,9 +1,9 @@
 """P11: at three times what the API can do it goes on doing it, and refuses the rest at once.
 
 Capacity is what was measured a moment before, in the same run, by clients that send as soon as they are answered. Then
-requests come at three times that rate, whatever is answered, over connections that are kept. The clients share the cores
-with the server, and are busier in the second part: what the server then answers is compared by the processor time that
-it got, where that is less than before.
+requests come at three times that rate, whatever is answered, over connections that are kept. The clients share the
+cores with the server, and are busier in the second part: what the server then answers is compared by the processor time
+that it got, where that is less than before.
 """
 
 from __future__ import annotations
