@@ -27,13 +27,13 @@ MOST_MEMORY = 1.2
 CONNECTIONS = 400
 #: Nothing is refused, however much waits.
 _ENDLESS = """
-from detector.api import admission, connections
+from detector.api import capacity, connections
 begin = connections.Guard.__init__
 def endless(self, *arguments):
     begin(self, *arguments)
     self.most_waiting = 10**9
 connections.Guard.__init__ = endless
-admission.Lane.full = False
+capacity.Lane.full = False
 """
 
 

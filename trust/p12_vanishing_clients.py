@@ -24,16 +24,16 @@ BATCH_ROWS = 200
 _TELLS = """
 import asyncio, gc, signal, sys
 def tell(*_):
-    from detector.api.admission import Admission
+    from detector.api.capacity import Capacity
     found = gc.get_objects()
     tasks = sum(isinstance(one, asyncio.Task) and not one.done() for one in found)
-    every = [one for one in found if isinstance(one, Admission)]
+    every = [one for one in found if isinstance(one, Capacity)]
     held = sum(one.held + sum(lane.running for lane in one.lanes.values()) for one in every)
     print(f"HOLDS {tasks} {held}", file=sys.stderr, flush=True)
 signal.signal(signal.SIGUSR1, tell)
 """
 #: Bodies are never let go of.
-_LEAKS = "from detector.api import admission\nadmission._Body.let_go = lambda self: None\n"
+_LEAKS = "from detector.api import capacity\ncapacity._Body.let_go = lambda self: None\n"
 
 Way = Literal["mid-body", "before", "mid-answer"]
 WAYS: tuple[Way, ...] = ("mid-body", "before", "mid-answer")

@@ -36,11 +36,11 @@ _WORKBOOK = {
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Read each bomb in a process like the server's, and look at its memory."""
     bombs = {
-        "a Parquet dictionary of one long text": _dictionary(folder, size.choose(400_000, 40_000)),
-        "a workbook that unpacks to gigabytes": _workbook(folder, "plain", size.choose(2_000, 300) << 20, lies=False),
-        "a workbook that lies about it": _workbook(folder, "lies", size.choose(2_000, 300) << 20, lies=True),
+        "a Parquet dictionary of one long text": _dictionary(folder, size.choose(400_000, 12_000)),
+        "a workbook that unpacks to gigabytes": _workbook(folder, "plain", size.choose(2_000, 130) << 20, lies=False),
+        "a workbook that lies about it": _workbook(folder, "lies", size.choose(2_000, 130) << 20, lies=True),
         "a workbook of a million parts": _many_parts(folder, size.choose(1_000_000, 50_000)),
-        "a hundred thousand columns": _wide(folder, size.choose(100_000, 20_000)),
+        "a hundred thousand columns": _wide(folder, size.choose(100_000, 5_000)),
     }
     limits = {} if size.full else {"expanded_bytes": 100 << 20, "parser_bytes": 300 << 20}
     faults, rises = [], []

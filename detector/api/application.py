@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
-from detector.api.admission import Admission, AdmissionMiddleware
+from detector.api.capacity import Capacity, CapacityMiddleware
 from detector.api.description import DescribedApplication
 from detector.api.docs import add_docs
 from detector.api.doors import doors, open_doors
@@ -40,7 +40,7 @@ def create_app(workspace: Workspace | None = None, *, settings: Settings | None 
     """
     settings = (settings or Settings()) if workspace is None else workspace.settings
     traffic = Traffic(logged=settings.log_level in {"DEBUG", "INFO"})
-    readiness, admission = Readiness(), Admission(settings)
+    readiness, capacity = Readiness(), Capacity(settings)
     endpoints = Endpoints(traffic)
     endpoints.readiness = readiness
     if workspace is not None:
@@ -80,8 +80,8 @@ def create_app(workspace: Workspace | None = None, *, settings: Settings | None 
         redoc_url=None,
         exception_handlers=error_handlers(),
     )
-    app.state.readiness, app.state.admission = readiness, admission
-    app.add_middleware(AdmissionMiddleware, admission=admission)
+    app.state.readiness, app.state.capacity = readiness, capacity
+    app.add_middleware(CapacityMiddleware, capacity=capacity)
     app.add_middleware(TrafficMiddleware, traffic=traffic)
     open_doors(app, doors(endpoints))
     add_docs(app)

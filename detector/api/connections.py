@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from detector.api.admission import ALWAYS_ANSWERED, Admission, busy_response
+from detector.api.capacity import ALWAYS_ANSWERED, Capacity, busy_response
 from detector.api.problems import problem_response
 from detector.settings import Settings
 
@@ -39,9 +39,9 @@ _ALWAYS = frozenset(path.encode() for path in ALWAYS_ANSWERED)
 class Guard:
     """What the connections of a process share: limits, and how many requests have arrived and are not begun."""
 
-    def __init__(self, settings: Settings, admission: Admission) -> None:
+    def __init__(self, settings: Settings, capacity: Capacity) -> None:
         self.settings = settings
-        self.admission = admission
+        self.capacity = capacity
         self.arrived = 0
         self.begun = 0
         self.cut = 0
@@ -81,7 +81,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Take a connection, at the cost of an idle one when there are too many."""
         if len(self.connections) >= self.guard.settings.max_connections and not self._make_room():
             self.turned_away = True
-            self.guard.admission.refused["other"] += 1
+            self.guard.capacity.refused["other"] += 1
             transport.write(_raw(busy_response("other"), close=True))
             transport.close()
             return
@@ -113,7 +113,7 @@ class GuardedProtocol(HttpToolsProtocol):
         guard = self.guard
         if guard.arrived - guard.begun >= guard.most_waiting and self.idle and self.url not in _ALWAYS:
             self.refused = True
-            guard.admission.refused["single"] += 1
+            guard.capacity.refused["single"] += 1
             if self.expect_100_continue:
                 self._answer_refused(close=True)
             return

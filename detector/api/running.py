@@ -41,7 +41,7 @@ def run(settings: Settings | None = None) -> None:
 def server(settings: Settings) -> ApiServer:
     """Return the server that ``settings`` describe."""
     app = create_app(settings=settings)
-    guard = Guard(settings, app.state.admission)
+    guard = Guard(settings, app.state.capacity)
     config = Config(
         guard.entrance(app),
         host=settings.api_host,
@@ -51,6 +51,8 @@ def server(settings: Settings) -> ApiServer:
         interface="asgi3",
         log_level=settings.log_level.lower(),
         access_log=False,
+        # What a request says of the address that it came from is not believed: the socket knows.
+        proxy_headers=False,
         backlog=settings.backlog,
         timeout_keep_alive=settings.keep_alive_seconds,
         timeout_graceful_shutdown=settings.stop_seconds,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
-from time import monotonic
 from typing import Any
 from uuid import uuid4
 
@@ -115,14 +114,13 @@ class Background:
         return task is None or task.over.wait(timeout)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Ask all jobs of this process to stop at their next batch; wait at most ``timeout`` seconds in all."""
-        until = monotonic() + timeout
+        """Ask all jobs of this process to stop, and wait at most ``timeout`` seconds for the one that runs."""
         self._stop.set()
         for task in list(self._tasks.values()):
             task.cancel.set()
         self._queue.put(None)
         for thread in self._threads:
-            thread.join(max(0.0, until - monotonic()))
+            thread.join(timeout)
 
     def _run(self) -> None:
         while (task := self._queue.get()) is not None:

@@ -83,7 +83,7 @@ class Lane:
         self.running -= 1
 
 
-class Admission:
+class Capacity:
     """The lanes of a process, the bytes of bodies that it holds, and how many requests it has refused."""
 
     def __init__(self, settings: Settings) -> None:
@@ -123,36 +123,36 @@ def busy_response(kind: str) -> Response:
     return problem_response(HTTPStatus.SERVICE_UNAVAILABLE, "overloaded", detail, headers=headers)
 
 
-class AdmissionMiddleware:
+class CapacityMiddleware:
     """Lets requests in by their lanes, with their bodies complete and counted; refuses the rest."""
 
-    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+    def __init__(self, app: ASGIApp, capacity: Capacity) -> None:
         self.app = app
-        self._admission = admission
+        self._admission = capacity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on when there is room for it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        admission = self._admission
-        lane = admission.lane(scope)
+        capacity = self._admission
+        lane = capacity.lane(scope)
         declared = _declared_bytes(scope)
         if lane is None and declared <= SMALL_BODY:
             await self.app(scope, receive, send)
             return
         kind = "single" if lane is None else lane.kind
         if lane is not None and lane.full:
-            await admission.busy(kind)(scope, receive, send)
+            await capacity.busy(kind)(scope, receive, send)
             return
-        if declared > admission.body_limit:
+        if declared > capacity.body_limit:
             # The application says so without reading it.
             await self.app(scope, receive, send)
             return
-        body = _Body(admission, receive)
+        body = _Body(capacity, receive)
         try:
             if declared and not await body.read():
-                await admission.busy(kind)(scope, receive, send)
+                await capacity.busy(kind)(scope, receive, send)
             elif lane is None:
                 await self.app(scope, body.receive, send)
             else:
@@ -175,8 +175,8 @@ class AdmissionMiddleware:
 class _Body:
     """A body, read before the application asks for it, and handed to it as it came."""
 
-    def __init__(self, admission: Admission, receive: Receive) -> None:
-        self._admission, self._receive = admission, receive
+    def __init__(self, capacity: Capacity, receive: Receive) -> None:
+        self._admission, self._receive = capacity, receive
         self._messages: deque[Message] = deque()
         self._held = 0
 
