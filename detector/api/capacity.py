@@ -64,23 +64,24 @@ class Lane:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append(turn)
         try:
-            await asyncio.wait_for(turn, self._patience)
-        except TimeoutError:
-            raise Busy from None
+            await asyncio.wait((turn,), timeout=self._patience)
         except asyncio.CancelledError:
             # The turn may have come at the very moment: then it is somebody else's.
-            if turn.done() and not turn.cancelled():
+            if turn.done():
                 self.leave()
+            else:
+                self._queue.remove(turn)
             raise
+        if not turn.done():
+            self._queue.remove(turn)
+            raise Busy
 
     def leave(self) -> None:
         """Let the next one in."""
-        while self._queue:
-            turn = self._queue.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self.running -= 1
+        if self._queue:
+            self._queue.popleft().set_result(None)
+        else:
+            self.running -= 1
 
 
 class Capacity:
@@ -138,7 +139,7 @@ class CapacityMiddleware:
         capacity = self._admission
         lane = capacity.lane(scope)
         declared = _declared_bytes(scope)
-        if lane is None and declared <= SMALL_BODY:
+        if lane is None and 0 <= declared <= SMALL_BODY:
             await self.app(scope, receive, send)
             return
         kind = "single" if lane is None else lane.kind
@@ -211,10 +212,10 @@ class _Body:
 
 
 def _declared_bytes(scope: Scope) -> int:
-    """Return how long a request says that its body is; one byte too many for a small one where it does not say."""
+    """Return how long a request says that its body is; -1 where it has one and does not say."""
     for name, value in scope["headers"]:
         if name == b"content-length":
-            return int(value[:20]) if value.isdigit() else SMALL_BODY + 1
+            return int(value[:20]) if value.isdigit() else -1
         if name == b"transfer-encoding":
-            return SMALL_BODY + 1
+            return -1
     return 0
