@@ -17,6 +17,8 @@ import psutil
 
 from trust.serving import free_port
 
+_PROGRAMS = ("initdb", "pg_isready", "postgres")
+
 
 @dataclass(frozen=True)
 class PostgresServer:
@@ -90,6 +92,6 @@ def _wait(programs: Path, port: int) -> None:
 
 
 def _programs() -> Path | None:
-    folders = [Path(found).parent] if (found := shutil.which("initdb")) else []
+    folders = [Path(found).resolve().parent] if (found := shutil.which("initdb")) else []
     folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+    return next((folder for folder in folders if all((folder / one).exists() for one in _PROGRAMS)), None)

@@ -31,6 +31,8 @@ if sys.platform == "linux":
     import fcntl
 
 _PIPE_BYTES = 1 << 20
+#: Seconds that a zygote has to start, and to fork.
+_PATIENCE = 60.0
 _ZYGOTE = Path(__file__).with_name("zygote.py")
 #: Longest header or trailer, in bytes; a child that was taken over must not fill the memory with one.
 _MOST_TOLD = 64 << 20
@@ -225,9 +227,9 @@ class Zygote:
         return Child(os.fdopen(out, "rb", buffering=1 << 20), status)
 
     def _ask(self, message: bytes, descriptors: list[int]) -> None:
-        for attempt in (1, 2):
-            asked = self._ready()
+        for _ in range(2):
             try:
+                asked = self._ready()
                 socket.send_fds(asked, [message], descriptors)
                 if asked.recv(1):
                     return
@@ -235,14 +237,14 @@ class Zygote:
                 pass
             # It has died, of a lack of memory or by somebody's hand.
             self.stop()
-            if attempt == 2:
-                raise UnusableFileError("The program that reads such files could not be started. Try again later.")
+        raise UnusableFileError("The program that reads such files could not be started. Try again later.")
 
     def _ready(self) -> socket.socket:
         # A fork of this process must not share its zygote: answers would go astray.
         if self._socket is not None and self._owner == os.getpid():
             return self._socket
         ours, theirs = socket.socketpair()
+        ours.settimeout(_PATIENCE)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
                 [sys.executable, "-P", str(_ZYGOTE), str(theirs.fileno())],
@@ -251,8 +253,9 @@ class Zygote:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        ours.recv(1)
         self._socket, self._owner = ours, os.getpid()
+        if not ours.recv(1):
+            raise ConnectionError("the zygote ended as it began")
         return ours
 
     def stop(self) -> None:
@@ -283,7 +286,9 @@ atexit.register(_zygote.stop)
 def warm_up() -> None:
     """Start what parsers are forked from, so that the first file need not wait for it."""
     if hasattr(os, "fork") and hasattr(socket, "send_fds"):
-        _zygote.warm()
+        # Where that fails, the file that needs it says so.
+        with suppress(OSError):
+            _zygote.warm()
 
 
 def damaged(name: str, what: str, error: object, advice: str) -> UnusableFileError:
