@@ -24,7 +24,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     slowest = 0.0
     for way in size.choose(WAYS, WAYS[:1] if broken else ("crash", "hang")):
         with Reader(folder, way=way, together=broken, parser_seconds=size.choose(STEP, 0.5)) as reader:
-            for _ in range(2):
+            for again in (False, True):
                 begun = monotonic()
                 found = reader.read(path)
                 if found is None:
@@ -33,7 +33,8 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
                 told = found[0]
                 if not told.startswith("refused ") or _EXPECTED[way] not in told:
                     faults.append(f"{way}: the user reads {told!r}")
-                slowest = max(slowest, monotonic() - begun)
+                if again:  # the first time, the server itself was still starting
+                    slowest = max(slowest, monotonic() - begun)
         if broken and faults:
             break  # the other ways would take the machine along
     if slowest > size.choose(STEP + TOLD_WITHIN, 60.0):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import array
 import asyncio
+import re
 import sys
 from functools import cached_property
 from http import HTTPStatus
@@ -33,6 +34,10 @@ GRACE = 5.0
 #: Seconds for which the rest of a body is still taken that was answered before it was complete.
 DRAIN = 5.0
 
+_PREDICTION = b"POST /predict HTTP/1.1\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length: ?(\d{1,6})\r\n")
+#: What makes more of a request than its own bytes; such requests are parsed before they are refused.
+_UNUSUAL = (b"\r\ntransfer-encoding", b"\r\nexpect", b"\r\nconnection", b"\r\nupgrade", b"\r\n ", b"\r\n\t")
 _ALWAYS = frozenset(path.encode() for path in ALWAYS_ANSWERED)
 
 
@@ -72,7 +77,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.in_head = self.in_body = self.refused = self.spoken = self.turned_away = False
+        self.in_head = self.in_body = self.refused = self.spoken = self.turned_away = self.spared = False
         self.seconds = 0.0
         self.stuck = 0.0
         self.head_bytes = self.body_bytes = self.unsent = 0
@@ -96,11 +101,28 @@ class GuardedProtocol(HttpToolsProtocol):
         """Parse what came; end a head that is too long before it is complete."""
         if self.turned_away:
             return
+        guard = self.guard
+        if guard.arrived - guard.begun >= guard.most_waiting and self._is_whole_prediction(data):
+            # Under overload even reading a request is too much: its bytes are never parsed.
+            guard.capacity.refused["single"] += 1
+            self.seconds, self.spared = 0.0, True
+            self.transport.write(guard.refusal)
+            return
         if not self.in_body:
             self.head_bytes += len(data)
         super().data_received(data)
         if self.in_head and self.head_bytes > self.guard.settings.max_head_bytes:
             self.cut(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been idle; one on which requests were refused unread was not."""
+        if self.spared:
+            self.spared = False
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            super().timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -216,6 +238,20 @@ class GuardedProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self.guard.arrived += 1
         super()._start_asgi_task(cycle, app)
+
+    def _is_whole_prediction(self, data: bytes) -> bool:
+        """Whether ``data`` is exactly one plain request to score, on a connection that expects a new one."""
+        if self.in_head or self.in_body or self.guard.stopping or not self.idle or not data.startswith(_PREDICTION):
+            return False
+        end = data.find(b"\r\n\r\n")
+        head = data[: end + 2].lower()
+        length = _LENGTH.search(head)
+        return (
+            length is not None
+            and int(length[1]) == len(data) - end - 4
+            and head.count(b"\r\ncontent-length:") == 1
+            and not any(unusual in head for unusual in _UNUSUAL)
+        )
 
     def _make_room(self) -> bool:
         waiting = [other for other in self.connections if isinstance(other, GuardedProtocol) and not other._busy()]

@@ -146,6 +146,46 @@ def test_what_waits_beyond_the_bound_is_refused_on_a_connection_that_is_kept(run
         guard.most_waiting = 64
 
 
+def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(running):
+    guard = running.server._guard
+    guard.most_waiting = 0
+    try:
+        with running.connect() as wire:
+            whole = sent("POST", "/predict", ROW)
+            wire.sendall(whole[:40])
+            wire.sendall(whole[40:-3])
+            wire.sendall(whole[-3:])
+            assert answer(wire)[0] == 503
+            wire.sendall(whole)
+            assert answer(wire)[0] == 503
+            guard.most_waiting = 64
+            wire.sendall(whole)
+            assert answer(wire)[0] == 200
+    finally:
+        guard.most_waiting = 64
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda whole: whole + b"GET /",
+        lambda whole: whole[:-1],
+        lambda whole: whole.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost"),
+        lambda whole: whole.replace(b"Host", b"Content-Length: 7\r\nHost"),
+        lambda whole: whole.replace(b"Host", b"Connection: close\r\nHost"),
+        lambda whole: whole.replace(b"/predict", b"/train"),
+    ],
+)
+def test_only_what_is_exactly_one_plain_request_is_refused_unread(running, changed):
+    served = running.server
+    protocol = served._guard.protocol(
+        config=served.config, server_state=served.server_state, app_state={}, _loop=object()
+    )
+    whole = sent("POST", "/predict", ROW)
+    assert protocol._is_whole_prediction(whole)
+    assert not protocol._is_whole_prediction(changed(whole))
+
+
 def test_a_refused_client_that_waits_to_be_told_to_send_is_told_so_at_once(running):
     guard = running.server._guard
     guard.most_waiting = 0
