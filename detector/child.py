@@ -12,7 +12,7 @@ import sys
 import threading
 
 #: Seconds that the module has to finish after it was asked to.
-GRACE = 10.0
+GRACE = 30.0
 
 
 def main(module: str, *arguments: str) -> None:

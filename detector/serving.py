@@ -28,10 +28,8 @@ from detector.settings import Settings
 #: The dashboard's script, beside the package.
 APP = Path(__file__).resolve().parent.parent / "app.py"
 _RUNNER = Path(__file__).resolve().with_name("child.py")
-#: Under which the API's server writes its own lines as JSON, like all others.
-_SERVER_LOGS = Path(__file__).resolve().with_name("service") / "server_logs.json"
 #: Seconds that a child has to finish its requests before it is ended the hard way.
-GRACE = 10.0
+GRACE = 30.0
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
 
 _api_child: Child | None = None
@@ -63,10 +61,14 @@ class Child:
         """Whether the child still runs."""
         return self.process.poll() is None
 
-    def stop(self, grace: float = GRACE) -> None:
-        """Ask the child to finish, wait at most ``grace`` seconds, then end it."""
+    def ask_to_stop(self) -> None:
+        """Ask the child to finish, and do not wait for it."""
         if self.process.stdin is not None and not self.process.stdin.closed:
             self.process.stdin.close()
+
+    def stop(self, grace: float = GRACE) -> None:
+        """Ask the child to finish, wait at most ``grace`` seconds, then end it."""
+        self.ask_to_stop()
         try:
             self.process.wait(grace)
         except subprocess.TimeoutExpired:
@@ -104,6 +106,8 @@ def serve(settings: Settings, say: Callable[[str], None]) -> None:
         died = [child for child in children if not child.running]
     finally:
         for child in children:
+            child.ask_to_stop()
+        for child in children:
             child.stop()
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -130,11 +134,7 @@ def ensure_api(settings: Settings) -> Child | None:
 
 def start_api(settings: Settings) -> Child:
     """Start the API as a child, in the workspace of ``settings``."""
-    command = ["uvicorn", "--factory", "detector.api:create_app", "--host", settings.api_host]
-    command += ["--port", str(settings.api_port), "--log-level", settings.log_level.lower(), "--no-access-log"]
-    # What a request says of the address that it came from is not believed: the socket knows.
-    command += ["--timeout-graceful-shutdown", "5", "--no-proxy-headers", "--log-config", str(_SERVER_LOGS)]
-    return Child("API", command, _environment(settings))
+    return Child("API", ["detector.api"], _environment(settings))
 
 
 def start_dashboard(settings: Settings) -> Child:

@@ -124,6 +124,41 @@ class Settings(BaseSettings):
         description="Hosts of the own network that webhooks may reach, with commas: alerts.internal, 10.0.0.7:8080.",
     )
     batch_rows: int = Field(default=65_536, ge=1, description="Rows that long work reads, scores and writes at a time.")
+    parser_bytes: int = Field(
+        default=2 * 1024**3, ge=64 * 1024**2, description="Memory of the process that parses Parquet and Excel."
+    )
+    parser_seconds: float = Field(default=60, gt=0, description="Time of one step of that process.")
+
+    # What the API takes on at once; docs/limits.md tells what happens at each of these bounds.
+    max_connections: int = Field(default=512, ge=1, description="Connections to the API at once.")
+    backlog: int = Field(default=1024, ge=1, description="Connections that the system holds until they are accepted.")
+    max_predictions_waiting: int = Field(
+        default=64, ge=1, description="Single transactions that have arrived and wait to be scored."
+    )
+    max_batches: int = Field(default=2, ge=1, description="Batches and explanations at work at once.")
+    max_batches_waiting: int = Field(default=4, ge=0, description="Batches and explanations that wait for their turn.")
+    max_trainings: int = Field(default=1, ge=1, description="Trainings and updates at work at once.")
+    max_trainings_waiting: int = Field(default=2, ge=0, description="Trainings and updates that wait for their turn.")
+    max_others: int = Field(default=8, ge=1, description="Other requests at work at once.")
+    max_others_waiting: int = Field(default=32, ge=0, description="Other requests that wait for their turn.")
+    max_wait_seconds: float = Field(default=10, gt=0, description="Longest wait for a turn.")
+    max_held_bytes: int = Field(
+        default=128 * 1024**2, ge=1, description="Bodies in memory at once, over all requests of the API."
+    )
+    max_head_bytes: int = Field(default=32 * 1024, ge=1024, description="Largest head of a request.")
+    max_head_seconds: float = Field(default=10, gt=0, description="Time in which the head of a request must arrive.")
+    max_body_seconds: float = Field(default=60, gt=0, description="Time in which a body must arrive.")
+    min_body_bytes_per_second: int = Field(
+        default=1024, ge=0, description="Least rate of a body, on average, from its fifth second on."
+    )
+    max_answer_seconds: float = Field(
+        default=30, gt=0, description="Time for which a client may leave an answer unread before it is cut off."
+    )
+    keep_alive_seconds: int = Field(default=30, ge=1, description="Time for which an idle connection is kept.")
+    stop_delay_seconds: float = Field(
+        default=0.5, ge=0, le=10, description="Time for which requests are still taken after the order to stop."
+    )
+    stop_seconds: int = Field(default=15, ge=1, le=15, description="Time that accepted requests have at the end.")
 
     @field_validator("roles", mode="before")
     @classmethod

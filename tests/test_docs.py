@@ -73,3 +73,12 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
     assert (tmp_path / "models" / "anomaly_detector.joblib").is_file()
+
+
+def test_the_limits_are_told_as_they_are() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,.]+)( [KM]B)? \|", TEXT["docs/limits.md"], re.MULTILINE)
+    units = {"": 1, " KB": 1024, " MB": 1024**2}
+    told = {name: float(number.replace(",", "")) * units[unit] for name, number, unit in rows}
+    assert len(told) > 20
+    for name, value in told.items():
+        assert Settings.model_fields[name].default == value, name

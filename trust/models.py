@@ -10,7 +10,7 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.service.versions.training import TrainParameters, train_rows
 from detector.service.versions.versioning import new_version
 from detector.service.workspace import Workspace
-from trust.serving import settings_in
+from trust.local_api import settings_in
 
 Row = Mapping[str, str | float | int | bool]
 

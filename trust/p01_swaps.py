@@ -15,9 +15,9 @@ import orjson
 from detector.service.champion import Champion, ChampionWatch
 from detector.service.workspace import Workspace
 from trust.client import Connection
+from trust.local_api import api_process, api_thread
 from trust.models import Row, payments, workspace_of
 from trust.promise import Outcome, Promise, Size
-from trust.serving import api_process, api_thread
 
 #: Versions that take turns as champion: more than a process keeps in memory, so that some are read anew.
 VERSIONS = 6

@@ -15,9 +15,9 @@ import orjson
 
 from detector.store import registry as registry_module
 from trust.client import Connection
+from trust.local_api import api_process, api_thread
 from trust.models import payments, workspace_of
 from trust.promise import Outcome, Promise, Size
-from trust.serving import api_process, api_thread
 
 VERSIONS = 4
 #: Seconds within which another process must answer with the version that was gone back to.

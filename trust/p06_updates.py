@@ -18,9 +18,9 @@ from detector.service.versions.updating import update_rows
 from detector.service.workspace import Workspace
 from detector.synthetic import generate_week
 from trust.digests import ROLES, digests, drawn_by_order, send_digests
+from trust.local_api import settings_in
 from trust.models import Row, payments
 from trust.promise import Outcome, Promise, Size
-from trust.serving import settings_in
 
 
 def check(folder: Path, size: Size, broken: bool) -> Outcome:

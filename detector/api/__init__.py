@@ -1,4 +1,4 @@
-"""The HTTP API over a workspace: ``uvicorn --factory detector.api:create_app``."""
+"""The HTTP API over a workspace: ``python -m detector.api``, or ``create_app()`` for another server."""
 
 from detector.api.application import create_app
 

@@ -10,16 +10,19 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 
 from detector.api.admission import AdmissionMiddleware
+from detector.api.capacity import Capacity, CapacityMiddleware
 from detector.api.description import DescribedApplication
 from detector.api.docs import add_docs
 from detector.api.doors import PlainRoute, doors, open_doors
 from detector.api.problems import error_handlers
+from detector.api.readiness import Readiness
 from detector.api.routes import Endpoints
 from detector.api.straight import StraightWay, straight_routes
 from detector.api.traffic import Traffic, TrafficMiddleware
 from detector.service.alerts.watcher import Watcher
 from detector.service.logs import configure_logs
 from detector.service.tracing import configure_traces
+from detector.service.watching import DatabaseWatch
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from detector.version import VERSION
@@ -29,17 +32,21 @@ registered and learned by the next update. Values are numbers, strings, booleans
 `application/problem+json` and name row and field."""
 
 
-def create_app(workspace: Workspace | None = None) -> FastAPI:
-    """Return the API over ``workspace``, or over the environment's own, opened at startup and closed at the end.
+def create_app(workspace: Workspace | None = None, *, settings: Settings | None = None) -> FastAPI:
+    """Return the API over ``workspace``, or over one opened at startup and closed at the end.
+
+    ``settings``: which one that is; by default the environment's.
 
     Raises
     ------
     pydantic.ValidationError
         When a setting in the environment cannot be read.
     """
-    settings = Settings() if workspace is None else workspace.settings
+    settings = (settings or Settings()) if workspace is None else workspace.settings
     traffic = Traffic(logged=settings.log_level in {"DEBUG", "INFO"})
+    readiness, capacity = Readiness(), Capacity(settings)
     endpoints = Endpoints(traffic)
+    endpoints.readiness = readiness
     if workspace is not None:
         endpoints.workspace = workspace
 
@@ -50,14 +57,21 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
             configure_traces()
             endpoints.workspace = await run_sync(Workspace.open, settings)
             Watcher(endpoints.workspace, traffic.counts.totals).start()
+        watch: DatabaseWatch | None = None
         try:
             await run_sync(endpoints.warm)
             await run_sync(endpoints.workspace.keys.look)
+            watch = DatabaseWatch(endpoints.workspace)
+            await run_sync(watch.start)
+            readiness.begin(endpoints.workspace.champion, watch)
             # What is loaded by now stays: the collector need not look through it again and again under load.
             gc.collect()
             gc.freeze()
             yield
         finally:
+            readiness.close()
+            if watch is not None:
+                await run_sync(watch.close)
             traffic.write()
             await run_sync(endpoints.workspace.keys.write_use)
             if workspace is None:
@@ -74,9 +88,11 @@ def create_app(workspace: Workspace | None = None) -> FastAPI:
         redoc_url=None,
         exception_handlers=error_handlers(),
     )
+    app.state.readiness, app.state.capacity = readiness, capacity
     all_doors = doors(endpoints)
     # Each one that is added stands before those that were: the last sees a request first.
     app.add_middleware(StraightWay, routes=lambda: straight_routes(app, PlainRoute))
+    app.add_middleware(CapacityMiddleware, capacity=capacity)
     app.add_middleware(AdmissionMiddleware, doors=all_doors, keys=lambda: endpoints.workspace.keys, settings=settings)
     app.add_middleware(TrafficMiddleware, traffic=traffic)
     open_doors(app, all_doors)

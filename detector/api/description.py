@@ -23,6 +23,7 @@ SCORE_QUERY: Mapping[str, Any] = {
 
 _BODY_PROBLEMS = {
     400: "The body is not JSON.",
+    408: "The body did not arrive in time.",
     413: "The body is too large or has too many rows.",
     415: "The body is not declared as JSON in UTF-8.",
     422: "A row, field or parameter cannot be used; `errors` names it.",
@@ -34,12 +35,13 @@ _REPEATED = (
     "A name of the caller's own for this request. Sent again with the same name within 24 hours, the request has no "
     "second effect: it gets the answer it was given, with the header `Idempotency-Replayed: true`."
 )
+#: What every door may answer when more comes than can be done.
+_BUSY = "Too much is going on at the moment; `Retry-After` says when to try again."
 #: What doors that need a right may answer before a request reaches them.
 _REFUSALS = {
     401: "A key is needed, or the one that came is not in force.",
     403: "The role of the key does not include this, or no key has been set and the request is not from this machine.",
     429: "Too many requests, or too many wrong keys; `Retry-After` says when to try again.",
-    503: "Too much is going on at the moment; `Retry-After` says when to try again.",
 }
 _NOT_TRAINED = "No model has been trained yet."
 _CHANGED_MEANWHILE = "The model has changed in the meantime; nothing was kept. Send the request again."
@@ -139,12 +141,14 @@ def answers(
     untrained: bool,
     body: bool,
     others: Mapping[int, str],
+    unready: type[BaseModel] | None = None,
 ) -> dict[int | str, dict[str, Any]]:
     """Return the description of what comes back from a door at ``path`` for callers with ``right``.
 
-    ``untrained``: also before any training, ``body``: for bodies too, ``others``: statuses of this door alone.
+    ``untrained``: also before any training, ``body``: for bodies too, ``others``: statuses of this door alone,
+    ``unready``: a document of its own with 503.
     """
-    problems = dict(_BODY_PROBLEMS) if body else {}
+    problems = {503: _BUSY} | (_BODY_PROBLEMS if body else {})
     if right is not None:
         problems |= _REFUSALS
     if untrained:
@@ -162,4 +166,6 @@ def answers(
         found[status] = {"description": problems[status], "content": content}
         if status in _HEADERS:
             found[status]["headers"] = _HEADERS[status]
+    if unready is not None:
+        found[503] = {"model": unready, "description": "Not now."}
     return found

@@ -190,6 +190,19 @@ class RootDocument(_Document):
     status: str
 
 
+class ReadyDocument(_Document):
+    """Whether requests should be sent here, and the state of each part."""
+
+    status: Literal["ready", "not ready"]
+    not_ready: list[str] = Field(description="The parts that are in the way.")
+    parts: dict[str, str] = Field(
+        description="`startup`: done or under way. `database`: answers or does not answer. `model`: loaded, none yet, "
+        "cannot be read or not looked up yet. `intake`: open or closing."
+    )
+    model_version: int | None
+    timestamp: datetime
+
+
 class HealthDocument(_Document):
     """Whether the process is alive, and whether it has a model."""
 

@@ -35,7 +35,7 @@ class Door:
     ``right``: what a caller must be allowed to do; ``None`` lets everybody in. ``untrained``: it answers 503 before the
     first training. ``answer``: what comes back as JSON, ``None`` for plain text. ``repeatable``: it takes an
     ``Idempotency-Key``. ``others``: what else it answers, by status. ``path_schema``, ``headers``: what stands in the
-    path and in headers.
+    path and in headers. ``unready``: what it answers with 503, where that is no problem document.
     """
 
     method: str
@@ -51,6 +51,7 @@ class Door:
     others: Mapping[int, str] = field(default_factory=dict)
     path_schema: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Any] = field(default_factory=dict)
+    unready: type[BaseModel] | None = None
 
 
 def doors(to: Endpoints) -> tuple[Door, ...]:
@@ -70,6 +71,8 @@ def doors(to: Endpoints) -> tuple[Door, ...]:
              docs.DecisionBody, repeatable=True, others=_NO_CASE | _MOVED),
         Door("GET", "/", None, to.root, docs.RootDocument, "State"),
         Door("GET", "/health", None, to.health, docs.HealthDocument, "State"),
+        Door("GET", "/ready", None, to.readiness.answer, docs.ReadyDocument, "State",
+             unready=docs.ReadyDocument),
         Door("GET", "/model/info", "score", to.model_info, docs.ModelDocument, "State"),
         Door("GET", "/requests/recent", "read", to.recent, docs.RecentDocument, "State"),
         Door("GET", "/metrics", "read", to.metrics, None, "State"),
@@ -128,6 +131,7 @@ def open_doors(app: FastAPI, all_doors: tuple[Door, ...]) -> None:
                 untrained=door.untrained,
                 body=door.body is not None,
                 others=door.others,
+                unready=door.unready,
             ),
             openapi_extra=(
                 request(

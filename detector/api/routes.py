@@ -27,11 +27,12 @@ from detector.api.kinds import Fields, FieldsMemo, is_plain, refuse_empty, refus
 from detector.api.metrics import CONTENT_TYPE, Metrics
 from detector.api.parameters import read_flag, read_query, read_train_options
 from detector.api.problems import NOT_TRAINED
+from detector.api.readiness import Readiness
 from detector.api.traffic import Traffic
 from detector.api.uniform import read_uniform
 from detector.api.warming import warm_up
 from detector.core.model import DynamicAnomalyDetector
-from detector.errors import InputError, ModelFileError, Problem
+from detector.errors import DetectorError, InputError, ModelFileError, Problem
 from detector.service.scoring import score_rows
 from detector.service.tally import no_unreadable
 from detector.service.versions.challenging import answering
@@ -54,6 +55,7 @@ class Endpoints:
     """The endpoints over one workspace, which is there from startup to shutdown."""
 
     workspace: Workspace
+    readiness: Readiness
 
     def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
@@ -80,8 +82,11 @@ class Endpoints:
         return json_response({"message": "Dynamic anomaly detection", "version": VERSION, "status": "running"})
 
     async def health(self, _request: Request) -> Response:
-        """Say whether the process is alive and has a model."""
-        champion = self.workspace.champion()
+        """Say whether the process is alive and has a model; what else there is to know is for ``/ready``."""
+        try:
+            champion = self.workspace.champion()
+        except DetectorError:
+            champion = None
         return json_response(
             {
                 "status": "healthy",

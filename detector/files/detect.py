@@ -8,6 +8,7 @@ from typing import Literal
 
 from detector.errors import UnusableFileError
 from detector.files.options import ReadOptions
+from detector.files.packed import directory_is_bomb
 
 Format = Literal["csv", "parquet", "json", "ndjson", "excel"]
 
@@ -43,6 +44,7 @@ _EXTENSIONS = {
     "csv": "csv", "tsv": "csv", "txt": "csv", "parquet": "parquet", "pq": "parquet", "json": "json", "ndjson": "ndjson",
     "jsonl": "ndjson", "xlsx": "excel", "xls": "excel", "xlsm": "excel", "xlsb": "excel", "ods": "excel",
 }  # fmt: skip
+_WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 _SAID = {"csv": "delimited text", "parquet": "Parquet", "json": "JSON", "ndjson": "JSON lines", "excel": "Excel"}
 _HEAD = 4096
 
@@ -110,12 +112,14 @@ def _by_signature(path: Path, head: bytes, name: str) -> Format:
 
 
 def _is_workbook(path: Path) -> bool:
+    if directory_is_bomb(path):
+        return path.suffix.lower() in _WORKBOOKS
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     # All that a damaged archive raises; the last for a compression that Python does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return path.suffix.lower() in (".xlsx", ".xlsm", ".xlsb", ".ods")
+        return path.suffix.lower() in _WORKBOOKS
     return any(n in ("xl/workbook.xml", "xl/workbook.bin", "content.xml") for n in names)
 
 

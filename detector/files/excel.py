@@ -1,9 +1,11 @@
-"""Excel workbooks: one sheet; formulas count as the values that were saved with them."""
+"""Excel workbooks: one sheet; formulas count as the values that were saved with them.
+
+This is the parser, which runs in a process of its own (see ``parsing.py``); ``workbook_apart.py`` is its other end.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,20 +31,15 @@ class ExcelSource:
     def __init__(self, path: Path, name: str, options: ReadOptions) -> None:
         self._name, self._options = name, options
         self.notes: list[str] = []
-        self._refuse_bombs(path)
         workbook = self._open(path)
         self._sheet = self._choose_sheet(workbook)
         self.sheet: str = self._sheet.name
         self._errors = cells_without_value(path, self.sheet)
         start = self._sheet.start
-        self._first_column = (start[1] if start else 0) + 1
+        self.first_column = (start[1] if start else 0) + 1
         self._header_line, self.names = self._header()
         self._refuse_many(len(self.names))
         check_names(list(self.names), name, self._header_line)
-
-    def place(self, line: int, column: str) -> str | None:
-        """Return the cell's address, ``Sheet1!B7``."""
-        return f"{self.sheet}!{_letters(self._first_column + self.names.index(column))}{line}"
 
     def blocks(self) -> Iterator[TextBlock]:
         """Return the rows below the header; rows that are blank throughout are skipped."""
@@ -89,7 +86,7 @@ class ExcelSource:
             if error
             else f"The formula in {place} was saved without its value: open the file in Excel and save it."
         )
-        position = _number(letters) - self._first_column
+        position = _number(letters) - self.first_column
         column = self.names[position] if 0 <= position < len(self.names) else None
         return BadRow(Problem("error_cell", message, None, None, column, error or None), csv_line(record.values()))
 
@@ -124,16 +121,6 @@ class ExcelSource:
             self.notes.append(f'The first sheet, "{excerpt(chosen)}", is read; the workbook also holds {listed}.')
         return sheet
 
-    def _refuse_bombs(self, path: Path) -> None:
-        if not zipfile.is_zipfile(path):
-            return
-        with zipfile.ZipFile(path) as archive:
-            expanded = sum(entry.file_size for entry in archive.infolist())
-        limit = self._options.limits.expanded_bytes
-        if expanded > limit:
-            message = f"{self._name} unpacks to {expanded / 1e6:,.0f} MB; the limit is {limit / 1e6:,.0f} MB."
-            raise UnusableFileError(f"{message} Save it as CSV.", file=self._name)
-
     def _refuse_many(self, columns: int) -> None:
         limit = self._options.limits.columns
         if columns > limit:
@@ -160,14 +147,6 @@ def _text(cell: Any) -> str:
     if isinstance(cell, dt.datetime):
         return cell.isoformat(" ")
     return str(cell)
-
-
-def _letters(column: int) -> str:
-    letters = ""
-    while column:
-        column, rest = divmod(column - 1, 26)
-        letters = chr(65 + rest) + letters
-    return letters
 
 
 def _number(letters: str) -> int:

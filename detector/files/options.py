@@ -22,6 +22,10 @@ class Limits:
         Number of data rows and of columns.
     cell_bytes
         Length of one value; also where the search for a closing quote ends.
+    parser_bytes, parser_seconds
+        Memory of the process that parses a Parquet file or a workbook, and how long one step of it (opening, a batch)
+        may take. Its processor time is bounded by as many seconds, and one more for each ``parser_bytes_per_second``
+        of the file.
     """
 
     file_bytes: int | None = 200 * MEGABYTE
@@ -29,10 +33,19 @@ class Limits:
     rows: int | None = 2_000_000
     columns: int = 2_000
     cell_bytes: int = 32 * 1024
+    parser_bytes: int = 2048 * MEGABYTE
+    parser_seconds: float = 60
+    parser_bytes_per_second: int = MEGABYTE // 2
 
 
 #: For the command line and batch jobs: any number of rows, files of any size; columns and cells stay bounded.
-UNLIMITED = Limits(file_bytes=None, expanded_bytes=16 * 1024 * MEGABYTE, rows=None)
+UNLIMITED = Limits(
+    file_bytes=None,
+    expanded_bytes=16 * 1024 * MEGABYTE,
+    rows=None,
+    parser_bytes=16 * 1024 * MEGABYTE,
+    parser_seconds=600,
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,11 @@
-"""Parquet files: typed already; read by batches, cast where that is exact, refused by column where it is not."""
+"""Parquet files: typed already; read by batches, cast where that is exact, refused by column where it is not.
+
+They are parsed in a process of its own, see ``apart.py``; what becomes of the values is decided here.
+"""
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,11 +13,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from detector.errors import PROBLEMS_SHOWN, InputError, Problem, UnusableFileError, excerpt
 from detector.files import numerals, times
+from detector.files.apart import DamagedError, Parsing, damaged
 from detector.files.cells import BadRow, TextColumn, csv_line
 from detector.files.columns import LARGEST, Column, ColumnType, frame_type
 from detector.files.faults import Faults, aside_frame
@@ -22,7 +26,9 @@ from detector.files.options import ReadOptions
 from detector.files.profile import Decision, times_or_text
 from detector.files.values import read_values
 
-BATCH_ROWS = 65_536
+#: What a Parquet file ends with: the length of its footer, and a mark.
+_MARK = b"PAR1"
+_END_BYTES = 8
 _LEAST_LONG = 10**numerals.EXACT_DIGITS
 
 
@@ -38,26 +44,23 @@ class ParquetTable:
         self, path: Path, name: str, options: ReadOptions, faults: Faults, progress: Callable[[int], None]
     ) -> None:
         self._path, self._name, self._options = path, name, options
-        schema, rows = self._schema()
-        limits = options.limits
-        if len(schema) > limits.columns:
-            raise self._too_many(len(schema), "columns", limits.columns)
-        if limits.rows is not None and rows > limits.rows:
-            raise self._too_many(rows, "rows", limits.rows)
-        check_names(schema.names, name)
-        types = {field.name: self._type(field) for field in schema}
-        found = {column: _Found() for column in types}
-        self.notes = _time_notes(schema, types)
-        self.set_aside = row = 0
-        for batch in self._raw_batches():
-            for column, values in zip(batch.schema.names, batch.columns, strict=True):
-                found[column].add(values, types[column])
-                if types[column] == "time":
-                    self._cast(Column(column, "time"), values)
-            wrong = self._wrong(batch, row, faults)
-            self.set_aside += 0 if wrong is None else int(wrong.sum())
-            row += batch.num_rows
-            progress(row)
+        self._refuse_cut_off()
+        with self._parsing() as parsing:
+            rows = int(parsing.header["rows"])
+            schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(parsing.header["schema"])))
+            types = self._checked_types(schema, rows)
+            found = {column: _Found() for column in types}
+            self.notes = _time_notes(schema, types)
+            self.set_aside = row = 0
+            for batch in self._sent(parsing):
+                for column, values in zip(batch.schema.names, batch.columns, strict=True):
+                    found[column].add(values, types[column])
+                    if types[column] == "time":
+                        self._cast(Column(column, "time"), values)
+                wrong = self._wrong(batch, row, faults)
+                self.set_aside += 0 if wrong is None else int(wrong.sum())
+                row += batch.num_rows
+                progress(row)
         if row != rows:
             raise self._damaged(f"it promises {rows:,} rows and holds {row:,}")
         decisions = [facts.decide(column, types[column], rows, options) for column, facts in found.items()]
@@ -103,21 +106,41 @@ class ParquetTable:
                 faults.add_many(first, len(at))
         return union
 
-    def _schema(self) -> tuple[pa.Schema, int]:
+    def _refuse_cut_off(self) -> None:
+        """Refuse a file whose end is not that of a Parquet file, before any parser sees it."""
+        size = self._path.stat().st_size
+        with self._path.open("rb") as file:
+            file.seek(max(0, size - _END_BYTES))
+            end = file.read()
+        if not end.endswith(_MARK) or int.from_bytes(end[:4], "little") > size - _END_BYTES - len(_MARK):
+            raise self._damaged("its end is missing")
+
+    def _parsing(self) -> Parsing:
         try:
-            with pq.ParquetFile(self._path) as file:
-                return file.schema_arrow, file.metadata.num_rows
-        except (pa.ArrowException, OSError, ValueError) as error:
+            return Parsing("parquet", self._path, self._name, self._options.limits)
+        except DamagedError as error:
+            raise self._damaged(error) from None
+
+    def _sent(self, parsing: Parsing) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch, _ in parsing.batches():
+                yield batch
+        except DamagedError as error:
             raise self._damaged(error) from None
 
     def _raw_batches(self) -> Iterator[pa.RecordBatch]:
-        try:
-            with pq.ParquetFile(self._path) as file:
-                for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
-                    plain = [_plain(values) for values in batch.columns]
-                    yield pa.RecordBatch.from_arrays(plain, names=batch.schema.names)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise self._damaged(error) from None
+        with self._parsing() as parsing:
+            yield from self._sent(parsing)
+
+    def _checked_types(self, schema: pa.Schema, rows: int) -> dict[str, ColumnType]:
+        """Return the type of each column; refuse what is too much, names that cannot be used, and nested columns."""
+        limits = self._options.limits
+        if len(schema) > limits.columns:
+            raise self._too_many(len(schema), "columns", limits.columns)
+        if limits.rows is not None and rows > limits.rows:
+            raise self._too_many(rows, "rows", limits.rows)
+        check_names(schema.names, self._name)
+        return {field.name: self._type(field) for field in schema}
 
     def _type(self, field: pa.Field) -> ColumnType:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
@@ -155,8 +178,8 @@ class ParquetTable:
         return UnusableFileError(f"{message} Leave out what is not needed, or use the command line.", file=self._name)
 
     def _damaged(self, error: object) -> UnusableFileError:
-        message = f"{self._name} is not a readable Parquet file ({excerpt(error)})."
-        return UnusableFileError(f"{message} It is damaged or incomplete: export it again.", file=self._name)
+        what = "is not a readable Parquet file"
+        return damaged(self._name, what, error, "It is damaged or incomplete: export it again.")
 
 
 class _Found:
@@ -213,19 +236,6 @@ _TYPES: tuple[tuple[Callable[[pa.DataType], bool], ColumnType], ...] = (
     (pa.types.is_string_view, "text"),
     (pa.types.is_null, "empty"),
 )
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    """Return values that need no further thought: dictionaries decoded, half floats widened, texts of one kind."""
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    if pa.types.is_float16(values.type):
-        return values.cast(pa.float32())
-    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
-        values = values.cast(pa.string())
-    if pa.types.is_string(values.type):
-        values.validate(full=True)  # a damaged file may hold text that is no UTF-8
-    return values
 
 
 def _time_notes(schema: pa.Schema, types: dict[str, ColumnType]) -> list[str]:

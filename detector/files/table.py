@@ -11,15 +11,17 @@ from typing import Any, Protocol
 import pandas as pd
 import pyarrow as pa
 
+from detector.files import apart
 from detector.files.columns import Column, frame_type
 from detector.files.delimited import DelimitedSource
 from detector.files.detect import Format, detect_format
-from detector.files.excel import ExcelSource
 from detector.files.faults import Faults, shown_name
 from detector.files.options import ReadOptions
+from detector.files.packed import refuse_bomb
 from detector.files.parquet import ParquetTable
 from detector.files.records import RecordSource
 from detector.files.typed import TypedText
+from detector.files.workbook_apart import WorkbookSource
 
 _ADVICE = "Correct the file, or read it with the faulty rows set aside."
 
@@ -161,9 +163,10 @@ def open_table(
     if form == "parquet":
         reader = ParquetTable(path, shown, options, faults, report)
     else:
-        source: DelimitedSource | RecordSource | ExcelSource
+        source: DelimitedSource | RecordSource | WorkbookSource
         if form == "excel":
-            source = ExcelSource(path, shown, options)
+            refuse_bomb(path, shown, options.limits.expanded_bytes)
+            source = WorkbookSource(path, shown, options)
         elif form == "csv":
             source = DelimitedSource(path, shown, options)
             delimiter = source.dialect.delimiter
@@ -180,7 +183,11 @@ def open_table(
 
 
 def warm_up() -> None:
-    """Compile, or load from disk, what reading text needs; without it the first file of a process waits for that."""
+    """Compile, or load from disk, what reading text needs, and start what parsers are forked from.
+
+    Without it the first file of a process waits for that.
+    """
+    apart.warm_up()
     with tempfile.TemporaryDirectory() as folder:
         for content in (b'a,b,c\n1,"x""y",2025-01-01\n1e99,,01/02/2025\n', b'[{"a": 1, "b": "2025-01-01"}]'):
             path = Path(folder) / "rows"

@@ -28,6 +28,8 @@ CHAMPION = "champion"
 CUTOFF = "cutoff"
 #: Seconds for which the champion is not looked up again.
 FRESH = 0.25
+#: Seconds before a champion that could not be read is tried again by who follows it.
+PAUSE = 1.0
 #: Models that a process keeps ready.
 KEPT_MODELS = 4
 
@@ -68,12 +70,22 @@ class ChampionWatch:
         self.trial_seen: Callable[[Trial | None, Champion, float | None], None] | None = None
         self._seen: tuple[float, Champion | None] = (float("-inf"), None)
         self._looking = threading.Lock()
+        self._followed = False
+        self._fault: Exception | None = None
+        self._next_try = float("-inf")
         self._models: OrderedDict[int, tuple[VersionInfo, DynamicAnomalyDetector]] = OrderedDict()
         self._models_lock = threading.Lock()
 
     def champion(self) -> Champion | None:
-        """Return the champion, at most 0.25 s old; ``None`` while there is none."""
+        """Return the champion, at most 0.25 s old; ``None`` while there is none.
+
+        Where it is followed (see :meth:`follow`), the one that was found last, without a look at the database.
+        """
         until, champion = self._seen
+        if self._followed:
+            if champion is None and self._fault is not None:
+                raise self._fault.with_traceback(None)
+            return champion
         if monotonic() < until:
             return champion
         # One thread looks; the others go on with the champion they know, so that no request waits for the database.
@@ -89,6 +101,23 @@ class ChampionWatch:
         """Return the champion as the database has it now."""
         with self._looking:
             return self._look()
+
+    def follow(self, followed: bool) -> None:
+        """Say whether somebody calls :meth:`look_up` again and again from now on, so that nobody else need look."""
+        if followed:
+            self.look_up()
+        self._followed = followed
+
+    def look_up(self) -> None:
+        """Look for the champion on behalf of all others; a fault is kept and raised where it is asked for."""
+        if self._fault is not None and monotonic() < self._next_try:
+            return
+        try:
+            self.look_again()
+        except (SQLAlchemyError, ModelFileError) as error:
+            if self._fault is None:
+                _log.error("the champion cannot be looked up", reason=str(error).partition("\n")[0])
+            self._fault, self._next_try = error, monotonic() + PAUSE
 
     def detector(self, version: int) -> DynamicAnomalyDetector:
         """Return the model of a version, from memory when it was used lately. Do not change it: others share it.
@@ -109,6 +138,8 @@ class ChampionWatch:
                 raise
             _log.error("the champion cannot be looked up; the last one goes on", version=known.version, exc_info=error)
             champion = known
+        else:
+            self._fault = None
         self._seen = (monotonic() + FRESH, champion)
         return champion
 

@@ -80,7 +80,12 @@ def upload_source(ws: Workspace, upload_id: str) -> Source:
     path = uploads_folder(ws) / row["id"]
     if not path.is_file():
         raise NotFoundError("The uploaded file is gone from data/uploads. Upload it again.", upload=upload_id)
-    limits = Limits(file_bytes=ws.settings.max_upload_bytes)
+    settings = ws.settings
+    limits = Limits(
+        file_bytes=settings.max_upload_bytes,
+        parser_bytes=settings.parser_bytes,
+        parser_seconds=settings.parser_seconds,
+    )
     return Source(path, row["name"], ReadOptions(**row["options"], limits=limits), row["id"], row["sha256"])
 
 

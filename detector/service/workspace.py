@@ -129,6 +129,14 @@ class Workspace:
         """Return the champion, or ``None`` while nothing is trained. Follows a promotion elsewhere within 0.25 s."""
         return self._watch.champion()
 
+    def follow_champion(self, followed: bool) -> None:
+        """Say whether :meth:`look_up_champion` is called again and again, so that requests need not look themselves."""
+        self._watch.follow(followed)
+
+    def look_up_champion(self) -> None:
+        """Look for the champion on behalf of all requests."""
+        self._watch.look_up()
+
     def detector(self, version: int) -> DynamicAnomalyDetector:
         """Return the model of a version, from memory when it was used lately. Do not change it: others share it.
 

@@ -16,6 +16,10 @@ def test_the_api_starts_and_says_in_words_why_it_has_no_model(open_workspace):
         file.chmod(0o600)
         file.write_bytes(b"not a model")
     with TestClient(create_app(open_workspace()), raise_server_exceptions=False) as client:
-        told = client.get("/health")
+        told = client.get("/model/info")
+        alive = client.get("/health")
+        ready = client.get("/ready")
     assert told.status_code == 500
     assert told.json()["code"] == "bad_model_file"
+    assert (alive.status_code, alive.json()["model_loaded"]) == (200, False)
+    assert (ready.status_code, ready.json()["not_ready"]) == (503, ["model"])

@@ -1,0 +1,307 @@
+"""Slow, greedy and silent clients on real sockets."""
+
+import json
+import socket
+
+import pytest
+
+from detector.api import connections
+from detector.service.versions.training import train_rows
+from detector.service.workspace import Workspace
+from tests.api.conftest import settings_in
+from tests.api.samples import transactions
+from tests.api.served import answer, rest, sent, served
+
+ROW = json.dumps({"data": transactions(1)[0]}).encode()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("home")
+    workspace = Workspace.open(settings_in(folder))
+    train_rows(workspace, transactions(400), actor="test")
+    workspace.close()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def quick_looks(monkeypatch):
+    monkeypatch.setattr(connections, "TICK", 0.02)
+
+
+@pytest.fixture(scope="module")
+def running(home):
+    limits = {"max_head_bytes": 4_096, "max_request_bytes": 200_000, "stop_delay_seconds": 0}
+    with served(settings_in(home, **limits)) as running:
+        yield running
+
+
+def test_a_request_is_answered_and_its_connection_kept(running):
+    with running.connect() as wire:
+        for _ in range(3):
+            wire.sendall(sent("POST", "/predict", ROW))
+            status, headers, document = answer(wire)
+            assert (status, "connection" in headers) == (200, False)
+            assert 0 < document["anomaly_score"] < 1
+
+
+def test_who_says_nothing_is_closed_without_a_word(home):
+    with served(settings_in(home, max_head_seconds=0.1)) as running, running.connect() as wire:
+        assert rest(wire) == b""
+
+
+def test_a_head_that_comes_too_slowly_is_cut(home):
+    with served(settings_in(home, max_head_seconds=0.1)) as running, running.connect() as wire:
+        wire.sendall(b"GET /health HTTP/1.1\r\nHost: te")
+        status, headers, document = answer(wire)
+        assert (status, document["code"], headers["connection"]) == (408, "request_timeout", "close")
+        assert rest(wire) == b""
+
+
+def test_a_body_that_comes_too_slowly_is_cut(home):
+    with served(settings_in(home, max_body_seconds=0.1)) as running, running.connect() as wire:
+        wire.sendall(sent("POST", "/predict", ROW[:10], length=len(ROW)))
+        assert answer(wire)[0] == 408
+        assert rest(wire) == b""
+
+
+def test_a_body_below_the_least_rate_is_cut(home, monkeypatch):
+    monkeypatch.setattr(connections, "GRACE", 0.0)
+    with served(settings_in(home, min_body_bytes_per_second=10**9)) as running, running.connect() as wire:
+        wire.sendall(sent("POST", "/predict/batch", b"[", length=1_000))
+        assert answer(wire)[0] == 408
+
+
+def test_a_head_without_an_end_is_refused(running):
+    with running.connect() as wire:
+        wire.sendall(b"GET /health HTTP/1.1\r\nX-Long: " + b"x" * 10_000)
+        status, _, document = answer(wire)
+        assert (status, document["code"]) == (431, "head_too_large")
+
+
+def test_a_whole_head_that_is_too_long_is_refused(running):
+    with running.connect() as wire:
+        wire.sendall(sent("GET", "/health", b"", "X-Long: " + "x" * 10_000))
+        assert answer(wire)[0] == 431
+        assert rest(wire) == b""
+
+
+def test_a_body_declared_too_large_is_refused_before_it_comes(running):
+    with running.connect() as wire:
+        wire.sendall(sent("POST", "/predict", b"", length=10**9))
+        status, _, document = answer(wire)
+        assert (status, document["code"]) == (413, "body_too_large")
+
+
+def test_a_chunked_body_is_counted_while_it_comes(running):
+    head = [
+        "POST /predict/batch HTTP/1.1",
+        "Host: test",
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    ]
+    with running.connect() as wire:
+        wire.sendall("\r\n".join(head).encode() + b"\r\n\r\n")
+        wire.sendall(b"10000\r\n" + b"[" * 0x10000 + b"\r\n")
+        wire.sendall((b"10000\r\n" + b"[" * 0x10000 + b"\r\n") * 4)
+        assert answer(wire)[0] == 413
+
+
+def test_after_an_early_answer_the_rest_of_the_body_is_taken_and_the_connection_goes_on(running):
+    with running.connect() as wire:
+        wire.sendall(
+            sent("POST", "/predict", b"x" * 10, "Content-Type: text/plain", length=50_000).replace(
+                b"Content-Type: application/json\r\n", b""
+            )
+        )
+        assert answer(wire)[0] == 415
+        wire.sendall(b"x" * 49_990 + sent("GET", "/health"))
+        assert answer(wire)[0] == 200
+
+
+def test_after_an_early_answer_a_body_that_does_not_end_is_cut(running, monkeypatch):
+    monkeypatch.setattr(connections, "DRAIN", 0.1)
+    with running.connect() as wire:
+        wire.sendall(sent("POST", "/nowhere", b"x", length=50_000))
+        assert answer(wire)[0] in {404, 408}
+        assert rest(wire) == b""
+
+
+def test_what_waits_beyond_the_bound_is_refused_on_a_connection_that_is_kept(running):
+    guard = running.server._guard
+    guard.most_waiting = 0
+    try:
+        with running.connect() as wire:
+            for _ in range(3):
+                wire.sendall(sent("POST", "/predict", ROW))
+                status, headers, document = answer(wire)
+                assert (status, headers["retry-after"], document["code"]) == (503, "1", "overloaded")
+                assert headers["content-type"] == "application/problem+json"
+            wire.sendall(sent("GET", "/health"))
+            assert answer(wire)[0] == 200
+            wire.sendall(sent("POST", "/predict", ROW, "Connection: close"))
+            assert answer(wire)[1]["connection"] == "close"
+            assert rest(wire) == b""
+    finally:
+        guard.most_waiting = 64
+
+
+def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(running):
+    guard = running.server._guard
+    guard.most_waiting = 0
+    try:
+        with running.connect() as wire:
+            whole = sent("POST", "/predict", ROW)
+            wire.sendall(whole[:40])
+            wire.sendall(whole[40:-3])
+            wire.sendall(whole[-3:])
+            assert answer(wire)[0] == 503
+            wire.sendall(whole)
+            assert answer(wire)[0] == 503
+            guard.most_waiting = 64
+            wire.sendall(whole)
+            assert answer(wire)[0] == 200
+    finally:
+        guard.most_waiting = 64
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda whole: whole + b"GET /",
+        lambda whole: whole[:-1],
+        lambda whole: whole.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost"),
+        lambda whole: whole.replace(b"Host", b"Content-Length: 7\r\nHost"),
+        lambda whole: whole.replace(b"Host", b"Connection: close\r\nHost"),
+        lambda whole: whole.replace(b"/predict", b"/train"),
+    ],
+)
+def test_only_what_is_exactly_one_plain_request_is_refused_unread(running, changed):
+    served = running.server
+    protocol = served._guard.protocol(
+        config=served.config, server_state=served.server_state, app_state={}, _loop=object()
+    )
+    whole = sent("POST", "/predict", ROW)
+    assert protocol._is_whole_prediction(whole)
+    assert not protocol._is_whole_prediction(changed(whole))
+
+
+def test_a_refused_client_that_waits_to_be_told_to_send_is_told_so_at_once(running):
+    guard = running.server._guard
+    guard.most_waiting = 0
+    try:
+        with running.connect() as wire:
+            wire.sendall(sent("POST", "/predict", b"", "Expect: 100-continue", length=100))
+            assert answer(wire)[0] == 503
+            assert rest(wire) == b""
+    finally:
+        guard.most_waiting = 64
+
+
+def test_an_idle_connection_makes_room_for_a_new_one(home):
+    with served(settings_in(home, max_connections=2)) as running:
+        idle, busy, new = running.connect(), running.connect(), None
+        with idle, busy:
+            busy.sendall(sent("POST", "/predict", ROW[:5], length=len(ROW)))
+            idle.sendall(sent("GET", "/health"))
+            assert answer(idle)[0] == 200
+            new = running.connect()
+            with new:
+                new.sendall(sent("GET", "/health"))
+                assert answer(new)[0] == 200
+                assert rest(idle) == b""
+                busy.sendall(ROW[5:])
+                assert answer(busy)[0] == 200
+
+
+def test_where_all_connections_are_busy_a_new_one_is_told_so(home):
+    with served(settings_in(home, max_connections=1)) as running, running.connect() as busy:
+        busy.sendall(sent("POST", "/predict", ROW[:5], "Expect: 100-continue", length=len(ROW)))
+        assert busy.recv(100).startswith(b"HTTP/1.1 100")
+        with running.connect() as new:
+            status, headers, _ = answer(new)
+            assert (status, headers["retry-after"]) == (503, "1")
+        busy.sendall(ROW[5:])
+        assert answer(busy)[0] == 200
+
+
+class Stuck:
+    """A transport whose client reads nothing."""
+
+    def __init__(self):
+        self.aborted = False
+
+    def get_write_buffer_size(self):
+        return 100
+
+    def is_closing(self):
+        return True
+
+    def abort(self):
+        self.aborted = True
+
+
+def test_an_answer_that_nobody_reads_ends_its_connection(running):
+    loop = running.server
+    protocol = loop._guard.protocol(config=loop.config, server_state=loop.server_state, app_state={}, _loop=object())
+    protocol.transport = Stuck()
+    for _ in range(3):
+        protocol.look(12.0)
+        assert not protocol.transport.aborted
+    protocol.look(12.0)
+    assert protocol.transport.aborted
+
+
+def test_a_stop_answers_what_was_accepted_and_then_refuses(home):
+    with served(settings_in(home, stop_delay_seconds=1)) as running:
+        begun, idle = running.connect(), running.connect()
+        with begun, idle:
+            begun.sendall(sent("POST", "/predict", ROW[:5], "Expect: 100-continue", length=len(ROW)))
+            assert begun.recv(100).startswith(b"HTTP/1.1 100")
+            idle.sendall(sent("GET", "/ready"))
+            assert answer(idle)[0] == 200
+            running.stop()
+            while (told := asked(running, "/ready"))[0] == 200:
+                pass
+            assert (told[0], told[2]["not_ready"], told[1]["connection"]) == (503, ["intake"], "close")
+            assert rest(idle) == b""
+            begun.sendall(ROW[5:])
+            assert answer(begun)[0] == 200
+            assert rest(begun) == b""
+        running.thread.join(60)
+        with pytest.raises(ConnectionRefusedError):
+            running.connect()
+
+
+def test_a_connection_with_an_unread_request_is_not_closed_at_a_stop(running):
+    loop = running.server
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        protocol = loop._guard.protocol(
+            config=loop.config, server_state=loop.server_state, app_state={}, _loop=object()
+        )
+        protocol.transport = Held(ours)
+        theirs.sendall(b"GET")
+        protocol.shutdown()
+        assert not protocol.transport.closed
+        ours.recv(3)
+        protocol.shutdown()
+        assert protocol.transport.closed
+
+
+class Held:
+    def __init__(self, ours):
+        self.ours, self.closed = ours, False
+
+    def get_extra_info(self, name):
+        assert name == "socket"
+        return self.ours
+
+    def close(self):
+        self.closed = True
+
+
+def asked(running, path):
+    with running.connect() as wire:
+        wire.sendall(sent("GET", path))
+        return answer(wire)

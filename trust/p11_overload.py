@@ -1,0 +1,143 @@
+"""P11: at three times what the API can do it goes on doing it, and refuses the rest at once.
+
+Capacity is what was measured a moment before, in the same run, by clients that send as soon as they are answered. Then
+requests come at three times that rate, whatever is answered, over connections that are kept. The clients share the
+cores with the server, and are busier in the second part: what the server then answers is compared by the processor time
+that it got, where that is less than before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import sleep
+
+import uvloop
+
+from trust.load import Tally, closed_loop, open_loop, percentile
+from trust.promise import Outcome, Promise, Size
+from trust.serving import Api, api, request, trained_home, transactions
+
+TIMES = 3
+LEAST_GOODPUT = 0.8
+MOST_MEMORY = 1.2
+#: Connections of the clients that do not wait for answers.
+CONNECTIONS = 400
+#: Nothing is refused, however much waits.
+_ENDLESS = """
+from detector.api import capacity, connections
+begin = connections.Guard.__init__
+def endless(self, *arguments):
+    begin(self, *arguments)
+    self.most_waiting = 10**9
+connections.Guard.__init__ = endless
+capacity.Lane.full = False
+"""
+
+
+@dataclass
+class _Kind:
+    name: str
+    requests: Sequence[bytes]
+    connections: int
+    seconds: float
+
+
+def check(folder: Path, size: Size, broken: bool) -> Outcome:
+    """Overload single transactions, then batches."""
+    trained_home(folder)
+    singles = [request("POST", "/predict", {"data": row}) for row in transactions(256, 3)]
+    batches = [request("POST", "/predict/batch", {"transactions": transactions(1_000, seed)}) for seed in range(4)]
+    kinds = [_Kind("single", singles, 32, size.choose(15.0, 1.0)), _Kind("batch", batches, 4, size.choose(8.0, 1.0))]
+    told, faults = [], []
+    with api(folder, broken=_ENDLESS if broken else "") as running:
+        uvloop.run(closed_loop(running.port, singles, 32, size.choose(2.0, 0.3)))
+        for kind in kinds:
+            figure, found = _overloaded(running, kind, size)
+            told.append(figure)
+            faults += found
+    return Outcome("; ".join(told), tuple(faults))
+
+
+def _overloaded(running: Api, kind: _Kind, size: Size) -> tuple[str, list[str]]:
+    calm = uvloop.run(closed_loop(running.port, kind.requests, 1, size.choose(2.0, 0.3)))
+    with _Processor(running) as peak_time:
+        peak = uvloop.run(closed_loop(running.port, kind.requests, kind.connections, kind.seconds / 2))
+    before, most = running.memory, [0]
+
+    def watch() -> None:
+        most[0] = max(most[0], running.memory)
+
+    with _Processor(running) as over_time:
+        over = uvloop.run(
+            open_loop(running.port, kind.requests, TIMES * peak.goodput, kind.seconds, CONNECTIONS, watch)
+        )
+    sleep(2.0)
+    after = uvloop.run(closed_loop(running.port, kind.requests, 1, size.choose(2.0, 0.3)))
+
+    robbed = min(1.0, (over_time.seconds / over.seconds) / max(1e-9, peak_time.seconds / peak.seconds))
+    share = over.goodput / peak.goodput / max(robbed, 0.05)
+    refused = over.refused()
+    memory = most[0] / before
+    slowest = percentile(refused, 0.99)
+    figure = (
+        f"{kind.name}: {peak.goodput:,.0f}/s, at three times that {share:.0%} ({over.goodput:,.0f}/s, the server had "
+        f"{robbed:.0%} of its processor), {len(refused):,} refused, 99 % within {1e3 * slowest:.0f} ms, memory "
+        f"{memory - 1:+.0%}"
+    )
+    # Other work on the machine must not turn a test red: the short form leaves time and processor room.
+    return figure, _faults(kind.name, over, after, share, memory, slowest, calm, size)
+
+
+def _faults(
+    kind: str, over: Tally, after: Tally, share: float, memory: float, slowest: float, calm: Tally, size: Size
+) -> list[str]:
+    faults = []
+    if share < size.choose(LEAST_GOODPUT, 0.3):
+        faults.append(f"{kind}: goodput fell to {share:.0%} of the peak")
+    if strange := sorted(set(over.latencies) - {200, 503, 429}):
+        faults.append(f"{kind}: answers other than 200, 429 and 503: {strange}")
+    if not over.refused():
+        faults.append(f"{kind}: nothing was refused")
+    if over.unsent > size.choose(0.1, 0.5) * (over.answered + over.unsent):
+        faults.append(f"{kind}: {over.unsent:,} requests found all connections waiting")
+    if slowest > size.choose(0.1, 2.0):
+        faults.append(f"{kind}: refusals took up to {1e3 * slowest:.0f} ms")
+    if memory > MOST_MEMORY:
+        faults.append(f"{kind}: memory rose by {memory - 1:.0%}")
+    if set(after.latencies) != {200}:
+        faults.append(f"{kind}: two seconds later answers were {sorted(after.latencies)}")
+    if percentile(after.good(), 0.5) > size.choose(2.0, 20.0) * percentile(calm.good(), 0.5):
+        faults.append(f"{kind}: two seconds later an answer took {1e3 * percentile(after.good(), 0.5):.1f} ms")
+    return faults
+
+
+class _Processor:
+    """The processor time that a server uses within the context, in seconds."""
+
+    def __init__(self, running: Api) -> None:
+        self._stat = Path(f"/proc/{running.process.pid}/stat")
+        self.seconds = 0.0
+
+    def __enter__(self) -> _Processor:
+        self.seconds = -self._used()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += self._used()
+
+    def _used(self) -> float:
+        fields = self._stat.read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+PROMISE = Promise(
+    name="P11",
+    says="Overload is refused, not endured",
+    asked="at three times capacity: goodput >= 80 % of peak, the rest refused with Retry-After in < 100 ms, memory "
+    "within 20 %, normal 2 s later",
+    breaks="the API lets everything in",
+    check=check,
+)
