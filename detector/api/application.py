@@ -15,7 +15,6 @@ from detector.api.description import DescribedApplication
 from detector.api.docs import add_docs
 from detector.api.doors import PlainRoute, doors, open_doors
 from detector.api.problems import error_handlers
-from detector.api.readiness import Readiness
 from detector.api.routes import Endpoints
 from detector.api.straight import StraightWay, straight_routes
 from detector.api.traffic import Traffic, TrafficMiddleware
@@ -44,9 +43,9 @@ def create_app(workspace: Workspace | None = None, *, settings: Settings | None 
     """
     settings = (settings or Settings()) if workspace is None else workspace.settings
     traffic = Traffic(logged=settings.log_level in {"DEBUG", "INFO"})
-    readiness, capacity = Readiness(), Capacity(settings)
+    capacity = Capacity(settings)
     endpoints = Endpoints(traffic)
-    endpoints.readiness = readiness
+    readiness = endpoints.readiness
     if workspace is not None:
         endpoints.workspace = workspace
 

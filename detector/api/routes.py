@@ -55,9 +55,9 @@ class Endpoints:
     """The endpoints over one workspace, which is there from startup to shutdown."""
 
     workspace: Workspace
-    readiness: Readiness
 
     def __init__(self, traffic: Traffic) -> None:
+        self.readiness = Readiness()
         self._traffic = traffic
         self._fields = FieldsMemo()
         self.repeats = Repeats(lambda: self.workspace.database)

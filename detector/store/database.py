@@ -208,10 +208,11 @@ def _in_range() -> Iterator[None]:
 
 
 def _require_keepable(
-    _connection: Connection, _cursor: Any, _statement: str, parameters: Any, _context: Any, many: bool
+    _connection: Connection, _cursor: Any, _statement: str, parameters: Any, _context: Any, _many: bool
 ) -> None:
     """Refuse on both engines what one of them cannot keep."""
-    for row in parameters if many else (parameters,):
+    # Many rows come as a list, or put together as the one row of a longer statement.
+    for row in parameters if isinstance(parameters, list) else (parameters,):
         for value in row.values() if isinstance(row, dict) else row:
             if isinstance(value, str):
                 if "\0" in value:

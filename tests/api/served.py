@@ -59,7 +59,7 @@ def served(settings: Settings) -> Iterator[Served]:
 
 def sent(method: str, path: str, body: bytes = b"", *headers: str, length: int | None = None) -> bytes:
     """Return a request; ``length``: what it says of its body, where that is not true."""
-    head = [f"{method} {path} HTTP/1.1", "Host: test", *headers]
+    head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *headers]
     if body or length is not None:
         head += ["Content-Type: application/json", f"Content-Length: {len(body) if length is None else length}"]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body

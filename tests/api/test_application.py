@@ -64,8 +64,9 @@ def test_bodies_queries_and_problems_are_described(description, path):
 def test_what_stands_before_a_door_is_described_where_a_right_is_needed(description):
     for path, operations in description["paths"].items():
         for operation in operations.values():
-            open_to_all = path in {"/", "/health"}
-            assert ({"401", "403", "429", "503"} <= set(operation["responses"])) is not open_to_all, path
+            open_to_all = path in {"/", "/health", "/ready"}
+            assert ({"401", "403", "429"} <= set(operation["responses"])) is not open_to_all, path
+            assert "503" in operation["responses"], path
 
 
 def test_what_was_trained_or_learned_links_to_what_can_be_done_with_it(description):

@@ -96,7 +96,7 @@ def test_a_body_declared_too_large_is_refused_before_it_comes(running):
 def test_a_chunked_body_is_counted_while_it_comes(running):
     head = [
         "POST /predict/batch HTTP/1.1",
-        "Host: test",
+        "Host: 127.0.0.1",
         "Content-Type: application/json",
         "Transfer-Encoding: chunked",
     ]
