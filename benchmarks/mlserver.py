@@ -42,7 +42,7 @@ import uvloop
 from benchmarks.serving import ROOT, Measured, drive, processor_seconds, wait_for
 
 COLUMNS, TRAINING_ROWS, SINGLE_ROWS, BATCH_ROWS = 30, 5_000, 512, 10_000
-#: What the issue asks for, beside what is found.
+#: What is aimed at, beside what is found.
 ASKED = {"32 connections": 10.0, "p50, one connection": 0.15, "p99, open loop, ms": 5.0, "rows a second": 100_000}
 
 _INFER = "/v2/models/forest/infer"
@@ -116,8 +116,8 @@ def api(home: Path) -> Iterator[tuple[int, int, str]]:
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     key = re.search(r"dak_\S+", made.stdout)
     with quiet_stderr(home / "api.log"):
-        child = start_api(Settings(api_port=free_port()))
-    port = int(child.process.args[child.process.args.index("--port") + 1])  # type: ignore[union-attr, index]
+        port = free_port()
+        child = start_api(Settings(api_port=port))
     try:
         wait_for(port, child.process)
         yield port, child.process.pid, f"Authorization: Bearer {key.group()}\r\n" if key else ""
