@@ -46,6 +46,7 @@ def create_app(workspace: Workspace | None = None, *, settings: Settings | None 
     capacity = Capacity(settings)
     endpoints = Endpoints(traffic)
     readiness = endpoints.readiness
+    traffic.counts.overloaded = capacity.refused
     if workspace is not None:
         endpoints.workspace = workspace
 

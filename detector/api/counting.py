@@ -58,6 +58,8 @@ class RequestCounts:
         self.by_door: dict[tuple[str, str, int], int] = {}
         self.durations = {route: Durations() for route in (*TIMED, OTHER)}
         self.refused = dict.fromkeys(ALL_REASONS, 0)
+        #: kind -> requests for which there was no room; who refuses them counts them
+        self.overloaded: Mapping[str, int] = {}
         self._known: frozenset[tuple[str, str]] = frozenset()
 
     def know(self, routes: Iterable[BaseRoute]) -> None:

@@ -76,6 +76,12 @@ class _Samples(Collector):
             {(reason,): many for reason, many in counts.refused.items()},
             ["reason"],
         )
+        yield _counter(
+            "detector_overload_refusals",
+            "Requests refused since there was no room for them, by kind; most of them before they were parsed.",
+            {(kind,): many for kind, many in counts.overloaded.items()},
+            ["kind"],
+        )
 
     def _scored(self) -> Iterator[Metric]:
         measures = self._measures

@@ -52,6 +52,12 @@ def test_requests_are_counted_by_route_method_and_class_of_status(fresh):
     assert value(fresh, "detector_requests_in_flight") == 1, "the scrape itself"
 
 
+def test_what_was_refused_for_lack_of_room_is_counted_by_kind(fresh):
+    fresh.app.state.capacity.busy("learn")
+    assert value(fresh, "detector_overload_refusals_total", kind="learn") == 1
+    assert value(fresh, "detector_overload_refusals_total", kind="single") == 0
+
+
 def test_unknown_paths_and_methods_are_one_series(fresh):
     for path in ("/nowhere", "/predict/../../etc/passwd", "/model/info/x", "/%F0%9F%92%A9"):
         fresh.get(path)
