@@ -79,6 +79,7 @@ def keys_table(ws: Workspace, known: Sequence[KeyInfo]) -> None:
         hide_index=True,
         width="stretch",
         column_config={
+            "State": st.column_config.TextColumn(width=230),
             "Last used": st.column_config.TextColumn(help="Within about a minute."),
             "Begins with": st.column_config.TextColumn(help="The part of the key that is no secret."),
             "End it": st.column_config.ButtonColumn(width=95, key=_REVOKE),
