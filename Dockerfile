@@ -41,6 +41,9 @@ RUN export DETECTOR_HOME=/tmp/warm \
 
 EXPOSE 8501 8000
 VOLUME ["/workspace/models", "/workspace/data"]
+# That the process lives; /ready says more, but a database that is away is no reason to start the container anew.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=4 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health', timeout=4)"]
+# Both listen on every address of the container, so this refuses to start until keys are made and people sign in, or until
+# DETECTOR_TRUSTED_NETWORK=true says that the ports are published on loopback only (docs/security.md), as compose.yaml does.
 CMD ["python", "-m", "detector", "serve"]

@@ -17,14 +17,14 @@ def test_streamlit_does_not_look_for_pages_by_itself(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         dashboard, "main", lambda prog_name: seen.append((prog_name, PagesManager(str(APP)).uses_pages_directory))
     )
-    monkeypatch.setattr(dashboard, "log_as_json", lambda: None)
+    monkeypatch.setattr(dashboard, "log_as_json", lambda _level: None)
     dashboard.run()
     assert seen == [("streamlit", False)]
 
 
 def test_lines_of_streamlit_are_json() -> None:
     code = (
-        "from detector.dashboard import log_as_json; log_as_json()\n"
+        "from detector.dashboard import log_as_json; log_as_json('INFO')\n"
         "from streamlit import logger; logger.get_logger('streamlit.x').warning('a\\nb'); logger.update_formatter()\n"
         "logger.get_logger('streamlit.x').warning('again')"
     )

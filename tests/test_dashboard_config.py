@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
 SOURCES = [ROOT / "app.py", *(ROOT / "pages").rglob("*.py"), *(ROOT / "detector" / "ui").glob("*.py")]
 #: What one process has for all its sessions; none holds rows or claims of a person.
-PROCESS_WIDE = {"workspace", "api_process", "settings", "_own_keys"}
+PROCESS_WIDE = {"workspace", "api_process", "alert_watcher", "settings", "_own_keys"}
 #: Rows of scored runs, which everybody may read who sees a page at all; asked for by workspace, run and row.
 ROWS_OF_RUNS = {"_sample", "_looked_up"}
 

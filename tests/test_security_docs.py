@@ -86,11 +86,20 @@ def test_the_command_for_containers_names_a_service_and_a_command_that_exist(
 
 def test_containers_say_that_their_ports_are_let_through_and_publish_them_on_loopback_only() -> None:
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
-    for name, service in compose["services"].items():
-        assert service["environment"]["DETECTOR_TRUSTED_NETWORK"] == "true", name
-        assert all(port.startswith("127.0.0.1:") for port in service["ports"]), name
-        if "uvicorn" in service["command"]:
-            assert "--no-proxy-headers" in service["command"]
+    published = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert set(published) == {"api", "dashboard"}
+    for name, ports in published.items():
+        assert compose["services"][name]["environment"]["DETECTOR_TRUSTED_NETWORK"] == "true", name
+        assert all(port.startswith("127.0.0.1:") for port in ports), name
+    # This is the command that believes no address that a request claims to come from.
+    assert compose["services"]["api"]["command"] == ["python", "-m", "detector.api"]
+
+
+def test_both_containers_open_the_same_database_and_the_dashboard_knows_the_api() -> None:
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    api, dashboard = services["api"]["environment"], services["dashboard"]["environment"]
+    assert dashboard == api | {"DETECTOR_API_ADDRESS": "http://api:8000"}
+    assert "DATABASE_URL" in api
 
 
 def test_the_file_for_signing_in_and_the_roles_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ the machine itself, judged by the other end of the socket. What a request says o
 from __future__ import annotations
 
 import re
-from asyncio import Task, create_task
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
@@ -117,7 +116,6 @@ class AdmissionMiddleware:
         self._rate = RequestRate(settings.requests_per_second, settings.burst_seconds)
         # Of its own, so that looking for keys does not queue behind trainings.
         self._one_at_a_time: CapacityLimiter | None = None
-        self._writing: Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass or answer why not."""
@@ -193,8 +191,6 @@ class AdmissionMiddleware:
         """Have the keys read in a thread, in bounded time; return what is known then."""
         if self._one_at_a_time is None:
             self._one_at_a_time = CapacityLimiter(1)
-        if watch.use_is_due and (self._writing is None or self._writing.done()):
-            self._writing = create_task(run_sync(watch.write_use))
         try:
             with move_on_after(PATIENCE if watch.known is not None else None):
                 await run_sync(watch.look, abandon_on_cancel=True, limiter=self._one_at_a_time)

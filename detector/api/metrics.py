@@ -132,7 +132,7 @@ def _workspace(vitals: Vitals) -> Iterator[Metric]:
         ["state"],
     )
     yield _gauge(
-        "detector_drifted_columns", "Columns of the newest file that came otherwise than learned.",
+        "detector_drifted_columns", "Columns of the newest file that are new, missing or changed.",
         {(): vitals.drifted_columns},
     )  # fmt: skip
     yield _gauge("detector_open_cases", "Cases in the queue that wait for a decision.", {(): vitals.open_cases})

@@ -293,4 +293,4 @@ def warm_up() -> None:
 
 def damaged(name: str, what: str, error: object, advice: str) -> UnusableFileError:
     """Return the error for a file that its parser can make nothing of."""
-    return UnusableFileError(f"{name} {what} ({excerpt(error)}). {advice}", file=name)
+    return UnusableFileError(f"{name} {what} ({excerpt(str(error).strip())}). {advice}", file=name)

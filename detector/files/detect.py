@@ -91,7 +91,7 @@ def _by_signature(path: Path, head: bytes, name: str) -> Format:
     if head.startswith(_OLD_OFFICE):
         return "excel"
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
-        if _is_workbook(path):
+        if _is_workbook(path, name):
             return "excel"
         raise _packed(name, "ZIP")
     for signature, packer in _PACKED.items():
@@ -111,15 +111,15 @@ def _by_signature(path: Path, head: bytes, name: str) -> Format:
     return "csv"
 
 
-def _is_workbook(path: Path) -> bool:
+def _is_workbook(path: Path, name: str) -> bool:
     if directory_is_bomb(path):
-        return path.suffix.lower() in _WORKBOOKS
+        return Path(name).suffix.lower() in _WORKBOOKS
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     # All that a damaged archive raises; the last for a compression that Python does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return path.suffix.lower() in _WORKBOOKS
+        return Path(name).suffix.lower() in _WORKBOOKS
     return any(n in ("xl/workbook.xml", "xl/workbook.bin", "content.xml") for n in names)
 
 

@@ -5,8 +5,8 @@ role       may
 =========  ==========================================================================
 viewer     read: cases, figures, versions, the log
 service    score, and read what scoring needs to know of the model
-analyst    what a viewer may, score, and decide on cases
-lead       everything: train, update, promote, set the cutoff, keys, webhooks
+analyst    what a viewer may, score, and decide on cases and alerts
+lead       everything: train, update, promote, set the cutoff, keys, alert rules, webhooks
 =========  ==========================================================================
 """
 
@@ -30,8 +30,8 @@ Right = Literal["read", "score", "decide", "manage"]
 RIGHT_WORDS: dict[Right, str] = {
     "read": "look at cases, figures and versions",
     "score": "score files and transactions",
-    "decide": "decide on cases",
-    "manage": "train, update, promote, set the cutoff and manage keys",
+    "decide": "decide on cases and alerts",
+    "manage": "train, update, promote, set the cutoff and manage keys, alert rules and webhooks",
 }
 #: The attribute that names the right which a use case needs.
 NEEDS = "needs_right"

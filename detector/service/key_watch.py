@@ -118,7 +118,7 @@ class KeyWatch:
         self._noted_at = monotonic()
         if not used:
             return
-        names = [public.decode("ascii", "replace") for public in used]
+        names = [public.decode("ascii", "replace") for public in tuple(used)]
         try:
             with self._database.write() as connection:
                 connection.execute(

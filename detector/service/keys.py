@@ -8,7 +8,7 @@ from typing import get_args
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
-from detector.errors import ConflictError, InputError, NotFoundError, excerpt
+from detector.errors import InputError, NotFoundError, excerpt
 from detector.service.access import Role, needs
 from detector.service.key_form import digest, id_of, new_key
 from detector.service.workspace import Workspace
@@ -62,9 +62,7 @@ def create_key(ws: Workspace, name: str, role: Role, *, actor: str, days: int | 
     Raises
     ------
     InputError
-        When name, role or days cannot be used.
-    ConflictError
-        When a key in force has this name.
+        When name, role or days cannot be used, or a key in force has this name.
     """
     name = name.strip()
     if not 0 < len(name) <= NAME_LENGTH or not name.isprintable():
@@ -79,7 +77,7 @@ def create_key(ws: Workspace, name: str, role: Role, *, actor: str, days: int | 
         query = select(api_keys).where(api_keys.c.name == name, ~api_keys.c.own)
         for row in connection.execute(query).mappings():
             if _info(row).ended is None:
-                raise ConflictError(f"There is a key named {excerpt(name)!r} already; revoke it or take another name.")
+                raise InputError(f"There is a key named {excerpt(name)!r} already; revoke it or take another name.")
         info = insert_key(
             connection, key, name, role, actor=actor, now=now, until=None if days is None else now + timedelta(days)
         )

@@ -19,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 class DatabaseWatch:
-    """Asks the database four times a second whether it is there, and follows its champion meanwhile.
+    """Asks the database four times a second whether it is there, follows its champion, and notes the use of keys.
 
     While it is open, reading the champion never looks at the database: requests score with the one known last, however
     long the database is away.
@@ -47,7 +47,11 @@ class DatabaseWatch:
         self._workspace.follow_champion(True)
         self._threads = tuple(
             threading.Thread(target=self._again, args=(work,), name=name, daemon=True)
-            for name, work in (("database-watch", self.look), ("champion-watch", self.follow))
+            for name, work in (
+                ("database-watch", self.look),
+                ("champion-watch", self.follow),
+                ("key-watch", self.note_keys),
+            )
         )
         for thread in self._threads:
             thread.start()
@@ -65,6 +69,11 @@ class DatabaseWatch:
         """Look up the champion, unless the database is away."""
         if self.answers:
             self._workspace.look_up_champion()
+
+    def note_keys(self) -> None:
+        """Write down which keys were used, when it is time: also of programs that ask once a night."""
+        if self.answers and self._workspace.keys.use_is_due:
+            self._workspace.keys.write_use()
 
     def close(self) -> None:
         """Stop looking; a look that hangs is left to itself."""

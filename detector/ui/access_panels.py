@@ -79,6 +79,7 @@ def keys_table(ws: Workspace, known: Sequence[KeyInfo]) -> None:
         hide_index=True,
         width="stretch",
         column_config={
+            "State": st.column_config.TextColumn(width=230),
             "Last used": st.column_config.TextColumn(help="Within about a minute."),
             "Begins with": st.column_config.TextColumn(help="The part of the key that is no secret."),
             "End it": st.column_config.ButtonColumn(width=95, key=_REVOKE),
@@ -97,8 +98,8 @@ def roles_table() -> None:
             "Role": ["viewer", "service", "analyst", "lead"],
             "Reads": ["yes", "the model's description", "yes", "yes"],
             "Scores": ["", "yes", "yes", "yes"],
-            "Decides on cases": ["", "", "yes", "yes"],
-            "Trains, updates, promotes, cutoff, keys": ["", "", "", "yes"],
+            "Decides on cases and alerts": ["", "", "yes", "yes"],
+            "Trains, updates, promotes, cutoff, keys, alert rules, webhooks": ["", "", "", "yes"],
         },
         border="horizontal",
         hide_index=True,

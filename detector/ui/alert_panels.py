@@ -14,10 +14,10 @@ from detector.service.alerts import handling, leasing
 from detector.service.alerts.handling import Alert
 from detector.service.alerts.watcher import WATCH
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor, told_in_words
+from detector.ui.first_steps import model_needed
+from detector.ui.frame import actor, allowed, told_in_words
 from detector.ui.numbers import age, moment, plural
-from detector.ui.states import error_panel, escaped, nothing_yet
-from detector.ui.work import start
+from detector.ui.states import error_panel, escaped
 
 #: Seconds after which the page looks again by itself.
 _LOOK_AGAIN = 10.0
@@ -42,11 +42,11 @@ def open_panel(ws: Workspace) -> None:
         if not standing:
             _quiet(ws)
             return
-        now = datetime.now(UTC)
+        decides, now = allowed("decide"), datetime.now(UTC)
         waiting = [alert for alert in standing if alert.state == "open" and not alert.is_snoozed(now)]
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{_counted(waiting, len(standing))}**", width="stretch")
-            if len(waiting) > 1:
+            if decides and len(waiting) > 1:
                 st.button(
                     "Acknowledge all",
                     key="alerts_acknowledge_all",
@@ -54,7 +54,7 @@ def open_panel(ws: Workspace) -> None:
                     help="Says that you look after all of them. They stay here until they resolve.",
                 )
         for alert in standing:
-            _card(ws, alert, now)
+            _card(ws, alert, now, decides=decides)
 
 
 def history_panel(ws: Workspace) -> None:
@@ -96,17 +96,14 @@ def _watched(ws: Workspace) -> None:
 
 def _quiet(ws: Workspace) -> None:
     if ws.champion() is None and not runs.list_runs(ws, limit=1):
-        told = "Nothing can be watched yet: there is no model, and nothing has been scored."
-        if nothing_yet(told, "Train a model", key="alerts", load_sample=partial(start, ws, "alerts", "sample")):
-            st.switch_page("pages/detector/train.py")
-        return
+        model_needed(ws, "alerts", "Nothing can be watched yet: there is no model, and nothing has been scored.")
     st.success("**All is quiet.** No alert is open.", icon=":material/check_circle:")
     last = handling.past_alerts(ws, limit=1)
     if last:
         st.caption(f"The last one, {escaped(last[0].rule.title.lower())}, was resolved {age(last[0].resolved_at)}.")
 
 
-def _card(ws: Workspace, alert: Alert, now: datetime) -> None:
+def _card(ws: Workspace, alert: Alert, now: datetime, *, decides: bool) -> None:
     asleep = alert.is_snoozed(now)
     urgent = alert.rule.level == "urgent"
     icon, colour = ("error", "red") if urgent else ("info", "orange")
@@ -124,21 +121,8 @@ def _card(ws: Workspace, alert: Alert, now: datetime) -> None:
         if told:
             st.caption(told)
         with st.container(horizontal=True, vertical_alignment="center"):
-            if alert.state == "open":
-                _button(alert, "Acknowledge", partial(handling.acknowledge, ws), primary=not asleep)
-            if asleep:
-                _button(alert, "Wake", partial(handling.wake, ws))
-            else:
-                with st.popover("Snooze", icon=":material/snooze:"):
-                    st.caption("It does not count while it sleeps, and comes back afterwards if it still stands.")
-                    for label, lasts in _SNOOZES.items():
-                        _button(alert, label, partial(_snooze, ws, lasts))
-            _button(
-                alert,
-                "Close",
-                partial(handling.close, ws),
-                told="Resolves it now. The same file or job raises it no more; requests do if they go on as they are.",
-            )
+            if decides:
+                _choices(ws, alert, asleep=asleep)
             if alert.rule.page != "pages/system/alerts.py":
                 by_run = {"run": str(alert.run)} if alert.run and alert.rule.page in _BY_RUN else None
                 st.page_link(
@@ -147,6 +131,24 @@ def _card(ws: Workspace, alert: Alert, now: datetime) -> None:
                     icon=":material/arrow_forward:",
                     query_params=by_run,
                 )
+
+
+def _choices(ws: Workspace, alert: Alert, *, asleep: bool) -> None:
+    if alert.state == "open":
+        _button(alert, "Acknowledge", partial(handling.acknowledge, ws), primary=not asleep)
+    if asleep:
+        _button(alert, "Wake", partial(handling.wake, ws))
+    else:
+        with st.popover("Snooze", icon=":material/snooze:"):
+            st.caption("It does not count while it sleeps, and comes back afterwards if it still stands.")
+            for label, lasts in _SNOOZES.items():
+                _button(alert, label, partial(_snooze, ws, lasts))
+    _button(
+        alert,
+        "Close",
+        partial(handling.close, ws),
+        told="Resolves it now. The same file or job raises it no more; requests do if they go on as they are.",
+    )
 
 
 def _standing(alert: Alert, asleep: bool) -> str:

@@ -8,7 +8,7 @@ from detector.errors import DetectorError
 from detector.service.alerts.rule_settings import RuleSettings, rule_settings, set_rule
 from detector.service.alerts.rules import Threshold
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor
+from detector.ui.frame import actor, allowed
 from detector.ui.states import error_panel
 
 _FAILED, _DONE = "alert_rule_failed", "alert_rule_done"
@@ -22,26 +22,27 @@ def rules_panel(ws: Workspace) -> None:
     if st.session_state.pop(_DONE, False):
         st.toast("The rule is changed.", icon=":material/check:")
     st.caption("Rules are applied about every quarter of a minute, and right after a file was scored.")
+    changes = allowed("manage")
     for known in rule_settings(ws):
-        _rule(ws, known)
+        _rule(ws, known, fixed=not changes)
 
 
-def _rule(ws: Workspace, known: RuleSettings) -> None:
+def _rule(ws: Workspace, known: RuleSettings, *, fixed: bool) -> None:
     rule = known.rule
     mark = "" if known.enabled else " · off"
     with st.expander(f"{rule.title} · {rule.level}{mark}", key=f"rule_{rule.name}"):
         st.markdown(rule.says)
         st.caption(rule.todo)
         with st.form(f"rule_form_{rule.name}", border=False):
-            st.toggle("Watched", value=known.enabled, key=_key(known, "enabled"))
+            st.toggle("Watched", value=known.enabled, key=_key(known, "enabled"), disabled=fixed)
             if rule.thresholds:
                 for column, threshold in zip(st.columns(len(rule.thresholds)), rule.thresholds, strict=True):
                     with column:
-                        _field(known, threshold)
-            st.form_submit_button("Change the rule", on_click=_change, args=(ws, known))
+                        _field(known, threshold, fixed=fixed)
+            st.form_submit_button("Change the rule", on_click=_change, args=(ws, known), disabled=fixed)
 
 
-def _field(known: RuleSettings, threshold: Threshold) -> None:
+def _field(known: RuleSettings, threshold: Threshold, *, fixed: bool) -> None:
     value, scale = known.thresholds[threshold.name], _scale(threshold)
     whole = threshold.unit in ("count", "minutes")
     kind = int if whole else float
@@ -54,6 +55,7 @@ def _field(known: RuleSettings, threshold: Threshold) -> None:
         format="%d" if whole else "%.1f",
         key=_key(known, threshold.name),
         help=f"Usually {threshold.default * scale:g}",
+        disabled=fixed,
     )
 
 

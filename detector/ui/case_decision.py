@@ -86,7 +86,7 @@ def decision_panel(ws: Workspace, case: Case, lock: Lock, filters: Filters) -> N
         )
         st.button("Take over", key="case_take_over", on_click=_take_over, args=(ws, case.id))
     for outcome, key in _OUTCOMES.items():
-        button, reason = st.columns(2, gap="xsmall")
+        button, reason = st.columns([2, 3], gap="xsmall")
         button.button(
             outcome.capitalize(),
             key=f"case_{outcome}",

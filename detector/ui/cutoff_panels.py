@@ -58,7 +58,7 @@ def tied_fields(run: Run, spread: Spread, now: float) -> Plan:
             "Cases a day",
             min_value=0.0,
             step=1.0,
-            format="%0.5g",
+            format="%.2f",
             key="cutoff_cases",
             on_change=partial(_moved, spread, "cutoff_cases"),
             help=f"Flagged rows a day, on average over the {plural(spread.days, 'day')} of this file.",

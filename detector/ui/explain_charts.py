@@ -233,7 +233,9 @@ def dependence_points(found: Dependence) -> go.Figure:
     return calm_layout(
         figure,
         height=320,
-        xaxis={"title": found.feature, "type": "log" if wide else "linear", "nticks": 7, "zeroline": False},
+        # Between powers of ten Plotly writes bare digits, which read as values of their own.
+        xaxis={"title": found.feature, "zeroline": False}
+        | ({"type": "log", "dtick": 1} if wide else {"type": "linear", "nticks": 7}),
         yaxis={"title": "Contribution", "nticks": 6, "zeroline": False},
     )
 

@@ -13,7 +13,7 @@ from detector.service.workspace import Workspace
 from detector.store.versions import VersionInfo
 from detector.ui.frame import actor, allowed
 from detector.ui.lasting import choose, chosen_last, lasting_key, remember
-from detector.ui.numbers import NBSP, NONE, age, count, listed, moment, number, percent, plural, severity, size
+from detector.ui.numbers import NONE, age, count, listed, moment, percent, plural, severity, size
 from detector.ui.states import error_panel, escaped
 
 _FAILED = "models_failed"
@@ -196,16 +196,15 @@ def _learned_from(ws: Workspace, info: VersionInfo) -> list[str]:
         told.append(f"{plural(result.rows, 'row')}{file}")
         if result.set_aside:
             told.append(f"{plural(result.set_aside, 'faulty row')} set aside")
-        asked = result.parameters.contamination * 100
         if result.held_out_rows:
             told.append(
                 f"Flagged on {plural(result.held_out_rows, 'row')} held out: "
                 + ", ".join(
-                    f"{percent(flagged)} where {number(share)}{NBSP}% were meant"
+                    f"{percent(flagged)} where {percent(share / 100)} were meant"
                     for share, flagged in result.flagged_shares.items()
                 )
             )
-        told.append(f"Share to flag: {number(asked)}{NBSP}%")
+        told.append(f"Share to flag: {percent(result.parameters.contamination)}")
     update = figures.get("update")
     if update:
         file = f" of {escaped(update['name'])}" if update.get("name") else ""

@@ -14,7 +14,7 @@ from detector.service.versions.trying import FlaggedShare, TrialState
 from detector.service.workspace import Workspace
 from detector.store.versions import VersionInfo
 from detector.ui.charts import before_and_after
-from detector.ui.frame import actor
+from detector.ui.frame import actor, may
 from detector.ui.models_panels import keep_failure
 from detector.ui.numbers import age, count, number, percent, plural
 from detector.ui.states import escaped
@@ -23,6 +23,7 @@ from detector.ui.versus_panels import agreement_table
 
 #: Seconds between two looks at the figures.
 REFRESH = 2.0
+_FOR_LEADS = "Only leads may start and end trials."
 
 
 def trial_panel(ws: Workspace, info: VersionInfo, now: Standing) -> None:
@@ -30,10 +31,16 @@ def trial_panel(ws: Workspace, info: VersionInfo, now: Standing) -> None:
     state = trying.trial_state(ws)
     if state is not None:
         _running(ws, state.trial.revision)
-        _ending(ws, state, now)
+        if may("manage"):
+            _ending(ws, state, now)
+        else:
+            st.caption(_FOR_LEADS)
         return
     if info.number == now.champion.version:
         st.caption("No version is tried on live requests. Choose another one above to try it beside the champion.")
+        return
+    if not may("manage"):
+        st.caption(f"No version is tried on live requests. {_FOR_LEADS}")
         return
     revision = 0 if now.challenger is None else now.challenger.revision
     with st.form("models_trial_form", border=True):

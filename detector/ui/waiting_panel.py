@@ -11,7 +11,7 @@ from detector.service.versions import challenging, held
 from detector.service.versions.challenging import Standing
 from detector.service.versions.held import Held
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor
+from detector.ui.frame import actor, may
 from detector.ui.models_panels import keep_failure
 from detector.ui.numbers import age, plural
 from detector.ui.states import escaped
@@ -25,8 +25,9 @@ def waiting_panel(ws: Workspace, now: Standing) -> None:
     found = held.waiting_versions(ws)
     if not found:
         return
-    st.subheader(f"{plural(len(found), 'update')} waiting for you", anchor=False)
-    st.caption("Nobody looked at these updates, and they are suspicious. The champion goes on until you decide.")
+    decides = "you decide" if may("manage") else "a lead decides"
+    st.subheader(f"{plural(len(found), 'update')} waiting for {'you' if may('manage') else 'a lead'}", anchor=False)
+    st.caption(f"Nobody looked at these updates, and they are suspicious. The champion goes on until {decides}.")
     for one in found[:SHOWN]:
         _waiting(ws, one, now)
 
@@ -41,6 +42,8 @@ def _waiting(ws: Workspace, one: Held, now: Standing) -> None:
         st.markdown("\n".join(f"- {escaped(reason)}" for reason in one.reasons))
         if info.parent != now.champion.version:
             st.caption(f"Version {now.champion.version} is champion now; what it learned since is not in this update.")
+        if not may("manage"):
+            return
         with st.container(horizontal=True, vertical_alignment="bottom"):
             st.text_input(
                 f"Reason to promote version {one.version} all the same",

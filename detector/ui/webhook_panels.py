@@ -13,7 +13,7 @@ from detector.service.alerts.outbox import Delivery
 from detector.service.alerts.rules import RULES
 from detector.service.alerts.webhooks import WebhookInfo
 from detector.service.workspace import Workspace
-from detector.ui.frame import actor
+from detector.ui.frame import actor, allowed, may
 from detector.ui.numbers import age, moment, plural
 from detector.ui.states import error_panel, escaped
 
@@ -26,17 +26,20 @@ def webhooks_panel(ws: Workspace) -> None:
     error = st.session_state.pop(_FAILED, None)
     if error is not None:
         error_panel("This was not done", error)
-    _secret_once()
+    manages = allowed("manage")
+    if manages:
+        _secret_once()
     found = webhooks.list_webhooks(ws)
     if not found:
         st.markdown(
-            "No webhook yet: alerts are shown on this page only. Add one, and a message is sent whenever an alert is "
+            "No webhook yet: alerts are shown on this page only. With one, a message is sent whenever an alert is "
             "raised or resolved."
         )
     for hook in found:
         _webhook(ws, hook)
-    with st.expander("Add a webhook", icon=":material/add:", expanded=not found):
-        _form(ws)
+    if manages:
+        with st.expander("Add a webhook", icon=":material/add:", expanded=not found):
+            _form(ws)
 
 
 def _secret_once() -> None:
@@ -63,21 +66,26 @@ def _webhook(ws: Workspace, hook: WebhookInfo) -> None:
         st.markdown(f":{colour}[:material/{icon}:] **{escaped(hook.name)}** · `{hook.address}` · {told}")
         heard = "all rules" if not hook.rules else ", ".join(RULES[name].title for name in hook.rules if name in RULES)
         st.caption(f"Hears of {heard}. Added by {escaped(hook.created_by)}, {age(hook.created_at)}.")
-        with st.container(horizontal=True):
-            st.button(
-                "Send a test",
-                key=f"webhook_test_{hook.id}",
-                on_click=partial(_do, partial(webhooks.send_test, ws, hook.id), "The test is on its way; see below."),
-            )
-            with st.popover("Remove"):
-                st.markdown("What still waits for it is given up, and its secret is forgotten.")
-                st.button(
-                    "Remove it",
-                    key=f"webhook_remove_{hook.id}",
-                    type="primary",
-                    on_click=partial(_do, partial(webhooks.remove_webhook, ws, hook.id)),
-                )
+        if may("manage"):
+            _choices(ws, hook)
         _messages(ws, hook.id)
+
+
+def _choices(ws: Workspace, hook: WebhookInfo) -> None:
+    with st.container(horizontal=True):
+        st.button(
+            "Send a test",
+            key=f"webhook_test_{hook.id}",
+            on_click=partial(_do, partial(webhooks.send_test, ws, hook.id), "The test is on its way; see below."),
+        )
+        with st.popover("Remove"):
+            st.markdown("What still waits for it is given up, and its secret is forgotten.")
+            st.button(
+                "Remove it",
+                key=f"webhook_remove_{hook.id}",
+                type="primary",
+                on_click=partial(_do, partial(webhooks.remove_webhook, ws, hook.id)),
+            )
 
 
 @st.fragment(run_every=5.0)
@@ -95,11 +103,12 @@ def _messages(ws: Workspace, webhook: str) -> None:
                 f"{escaped(message.problem or '')}",
                 width="stretch",
             )
-            st.button(
-                "Send again",
-                key=f"message_again_{message.number}",
-                on_click=partial(_do, partial(outbox.send_again, ws, message.number)),
-            )
+            if may("manage"):
+                st.button(
+                    "Send again",
+                    key=f"message_again_{message.number}",
+                    on_click=partial(_do, partial(outbox.send_again, ws, message.number)),
+                )
     held_up = [message for message in messages if message.state == "waiting" and message.problem]
     if held_up:
         next_try = moment(min(message.next_try_at for message in held_up))

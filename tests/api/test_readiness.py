@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from detector.api import create_app
+from detector.service.keys import create_key, list_keys
 from detector.service.versions.training import train_rows
 from detector.service.watching import LATELY, DatabaseWatch
 from tests.api.samples import transactions
@@ -112,3 +113,14 @@ def test_a_version_of_another_process_is_followed(open_workspace):
         while (told := client.get("/ready").json())["model_version"] is None:
             assert told["status"] == "ready"
         assert client.post("/predict", json={"data": transactions(1)[0]}).status_code == 200
+
+
+def test_the_use_of_a_key_is_noted_though_no_other_request_comes(trained, probe, monkeypatch):
+    trained.keys.note_use(create_key(trained, "nightly", "service", actor="test").key.encode())
+    watch = DatabaseWatch(trained)
+    watch.look()
+    watch.note_keys()
+    assert list_keys(trained, actor="test")[0].last_used_at is None
+    monkeypatch.setattr("detector.service.key_watch.NOTED_EVERY", 0.0)
+    watch.note_keys()
+    assert list_keys(trained, actor="test")[0].last_used_at is not None

@@ -99,6 +99,14 @@ def test_a_damaged_workbook_is_refused(tmp_path: Path) -> None:
         open_table(path)
 
 
+def test_an_upload_that_is_only_the_beginning_of_a_workbook_is_not_called_an_archive_to_unpack(tmp_path: Path) -> None:
+    path = tmp_path / "stored"
+    path.write_bytes(workbook(tmp_path, [["a"], [1]]).read_bytes()[:60])
+
+    with pytest.raises(UnusableFileError, match=r"sales\.xlsx cannot be read as an Excel workbook"):
+        open_table(path, name="sales.xlsx")
+
+
 def test_rows_with_error_cells_can_be_set_aside(tmp_path: Path) -> None:
     path = workbook(tmp_path, [["a", "b"], [1, 2], [3, 4]])
     with_sheet_xml(path, '<c r="B3"><v>4</v></c>', '<c r="B3" t="e"><v>#N/A</v></c>')

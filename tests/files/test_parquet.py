@@ -36,6 +36,16 @@ def test_a_damaged_file_is_read_or_refused(tmp_path: Path, seed: int) -> None:
         assert sum(len(frame) for frame in table.batches()) == table.rows
 
 
+def test_what_the_parser_says_of_a_damaged_file_is_told_without_its_line_break(tmp_path: Path) -> None:
+    path = tmp_path / "stored"
+    path.write_bytes(b"PAR1" + bytes(100) + b"PAR1")
+
+    with pytest.raises(InputError, match="is not a readable Parquet file") as caught:
+        open_table(path)
+
+    assert "\\n" not in str(caught.value)
+
+
 def test_times_that_do_not_fit_are_refused_and_not_wrapped_around(tmp_path: Path) -> None:
     path = stored(tmp_path, pa.table({"t": pa.array([2**62], pa.timestamp("ms"))}))
 

@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from detector.service import jobs, uploads
+from detector.service.access import Actor, Role
 from detector.service.scoring import score_file
 from detector.service.versions.training import train_file
 from detector.service.workspace import Workspace
@@ -58,6 +59,19 @@ def trained(ws, files) -> Workspace:
     train_file(ws, week.id, actor="test")
     score_file(ws, week.id, actor="test")
     return ws
+
+
+@pytest.fixture
+def come_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Role | None], None]:
+    """Return a function that lets somebody sign in, in a role."""
+
+    def sign_in(name: str, role: Role | None) -> None:
+        for module in ("frame", "signing_in", "access_panels", "asking"):
+            monkeypatch.setattr(f"detector.ui.{module}.sign_in_is_on", lambda: True)
+        for module in ("frame", "signing_in"):
+            monkeypatch.setattr(f"detector.ui.{module}.signed_in", lambda: Actor(name, role))
+
+    return sign_in
 
 
 @pytest.fixture

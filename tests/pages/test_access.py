@@ -1,27 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from detector.errors import ForbiddenError
-from detector.service.access import Actor, Role
+from detector.service.access import Role
 from detector.service.keys import create_key, list_keys
 from tests.pages.saying import labels, press, said
-
-
-@pytest.fixture
-def come_as(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Role | None], None]:
-    """Return a function that lets somebody sign in, in a role."""
-
-    def sign_in(name: str, role: Role | None) -> None:
-        for module in ("frame", "signing_in", "access_panels", "asking"):
-            monkeypatch.setattr(f"detector.ui.{module}.sign_in_is_on", lambda: True)
-        for module in ("frame", "signing_in"):
-            monkeypatch.setattr(f"detector.ui.{module}.signed_in", lambda: Actor(name, role))
-
-    return sign_in
 
 
 def test_who_sits_at_the_machine_makes_a_key_and_sees_it_once(app: AppTest, ws) -> None:
@@ -43,6 +28,15 @@ def test_a_key_without_a_name_is_refused_in_words(app: AppTest, ws) -> None:
     press(at, "Make a key")
     assert "The name of a key has 1 to 60 printable characters" in said(at)
     assert list_keys(ws, actor="test") == ()
+
+
+def test_a_name_that_another_key_has_is_refused_with_what_to_do(app: AppTest, ws) -> None:
+    create_key(ws, "nightly", "service", actor="test")
+    at = app.run().switch_page("pages/system/access.py").run()
+    at.text_input(key="access_name").set_value("nightly")
+    told = said(press(at, "Make a key"))
+    assert "There is a key named 'nightly' already; revoke it or take another name." in told
+    assert "Somebody else was faster" not in told
 
 
 def test_a_key_is_revoked_with_a_reason_after_a_question(app: AppTest, ws, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +61,8 @@ def test_a_key_is_revoked_with_a_reason_after_a_question(app: AppTest, ws, monke
 def test_pages_for_leads_say_so_to_others(app: AppTest, trained, come_as, role: Role, page: str) -> None:
     come_as("vic@example.org", role)
     at = app.run().switch_page(f"pages/{page}.py").run()
-    assert f"Only leads may train, update, promote, set the cutoff and manage keys; you are here as {role}" in said(at)
+    assert "Only leads may train, update, promote, set the cutoff and manage keys, alert rules" in said(at)
+    assert f"webhooks; you are here as {role}" in said(at)
     assert labels(at) == ["Sign out"]
 
 

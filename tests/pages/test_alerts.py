@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from detector.errors import ForbiddenError
 from detector.service import uploads
 from detector.service.alerts import alerting, handling, leasing, outbox, webhooks
 from detector.service.alerts.rule_settings import rule_settings
@@ -170,3 +171,64 @@ def test_markup_in_a_column_name_is_shown_as_text(app, raised, files):
     shown = [str(element.value) for element in at.markdown]
     assert any("\\*\\*bold\\*\\* \\[x\\]" in text for text in shown)
     assert not any("[x](http" in text for text in shown)
+
+
+def test_a_viewer_sees_alerts_and_leaves_them_as_they_are(app, raised, come_as):
+    come_as("vic@example.org", "viewer")
+    at = app.run().switch_page(PAGE).run()
+    assert "entry_mode is missing from run 2" in said(at)
+    assert "Analysts and leads may decide on cases and alerts; you are here as viewer" in said(at)
+    assert labels(at) == ["Sign out"]
+
+
+def test_an_analyst_decides_on_alerts(app, raised, come_as):
+    come_as("ann@example.org", "analyst")
+    at = app.run().switch_page(PAGE).run()
+    at.button(key=f"alert_{first(raised).number}_Acknowledge").click()
+    assert "ann@example.org looks after it" in said(at.run()).replace("\\", "")
+
+
+def test_before_there_is_a_model_a_viewer_is_told_who_makes_one(app, come_as):
+    come_as("vic@example.org", "viewer")
+    at = app.run().switch_page(PAGE).run()
+    assert "A lead does that" in said(at)
+    assert labels(at) == ["Sign out"]
+
+
+@pytest.mark.parametrize("role", ["viewer", "analyst"])
+def test_rules_are_read_by_all_and_changed_by_leads(app, raised, come_as, role):
+    come_as("vic@example.org", role)
+    at = show(app.run().switch_page(PAGE).run(), "Rules")
+    assert f"alert rules and webhooks; you are here as {role}" in said(at)
+    assert at.number_input
+    controls = [*at.number_input, *at.toggle, *(b for b in at.button if b.label == "Change the rule")]
+    assert all(control.disabled for control in controls)
+
+
+@pytest.mark.parametrize("role", ["viewer", "analyst"])
+def test_who_does_not_manage_webhooks_sees_how_they_do_and_no_secret(app, raised, come_as, role):
+    hook, secret = webhooks.add_webhook(raised, "On-call", "https://hooks.example.com/T0/secret-path", actor="lea")
+    webhooks.send_test(raised, hook.id, actor="lea")
+    (message,) = outbox.take(raised.database, "x", datetime.now(UTC))
+    outbox.note(raised.database, "x", message, 410, "It answers 410.", datetime.now(UTC))
+    come_as("vic@example.org", role)
+    at = app.run().switch_page(PAGE)
+    at.session_state["webhook_secret"] = ("On-call", secret)
+    at = show(at.run(), "Webhooks")
+    told = said(at)
+    assert "given up after 1 try. It answers 410." in told
+    assert "alert rules and webhooks; you are here as" in told
+    assert "secret-path" not in told
+    assert not at.code
+    assert not at.text_input
+    assert labels(at) == ["Sign out"]
+
+
+def test_a_handler_of_webhooks_that_is_called_all_the_same_is_refused(app, raised, come_as):
+    from detector.ui import webhook_panels
+
+    hook, _ = webhooks.add_webhook(raised, "On-call", "https://hooks.example.com/", actor="lea")
+    come_as("vic@example.org", "viewer")
+    webhook_panels._do(lambda *, actor: webhooks.remove_webhook(raised, hook.id, actor=actor))
+    assert isinstance(webhook_panels.st.session_state[webhook_panels._FAILED], ForbiddenError)
+    assert webhooks.list_webhooks(raised)

@@ -227,3 +227,26 @@ def test_an_update_that_waits_is_dismissed(suspicious, app, ws):
     assert held.waiting_versions(ws) == ()
     assert ws.current_champion().version == 1
     assert "waiting for you" not in said(at)
+
+
+def test_an_update_that_waits_is_shown_to_all_and_decided_by_leads(suspicious, app, come_as):
+    come_as("vic@example.org", "analyst")
+    at = app.run().switch_page("pages/detector/models.py").run()
+    text = said(at)
+    assert "1 update waiting for a lead" in text
+    assert "The champion goes on until a lead decides" in text
+    assert not {"Promote version 2", "Dismiss version 2"} & set(labels(at))
+
+
+@pytest.mark.parametrize("role", ["viewer", "analyst"])
+def test_who_is_no_lead_follows_a_trial_and_neither_starts_nor_ends_one(page, ws, come_as, role):
+    come_as("vic@example.org", role)
+    at = page.run()
+    at.selectbox(key="models_version_1").set_value(1).run()
+    assert "No version is tried on live requests. Only leads may start and end trials." in said(at)
+    assert not [label for label in labels(at) if label.startswith(("Try", "Promote", "Roll back", "Make challenger"))]
+    trying.start_trial(ws, 1, mode="shadow", expected_revision=0, actor="lea")
+    at.run()
+    assert "Version 1 is tried beside version 2" in said(at)
+    assert "Only leads may start and end trials" in said(at)
+    assert not {"Promote the challenger", "Stop the trial"} & set(labels(at))

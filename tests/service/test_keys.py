@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from sqlalchemy import select
 
-from detector.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from detector.errors import ForbiddenError, InputError, NotFoundError
 from detector.service.access import Actor, Caller
 from detector.service.exports.auditing import audit_page
 from detector.service.key_form import KEY, digest, id_of, new_key, well_formed
@@ -77,7 +77,7 @@ def test_a_key_that_cannot_be_is_refused(ws: Workspace, name: str, role: str, da
 
 def test_no_two_keys_in_force_share_a_name(ws: Workspace) -> None:
     made = create_key(ws, "nightly", "service", actor="lea")
-    with pytest.raises(ConflictError, match="named 'nightly' already"):
+    with pytest.raises(InputError, match="named 'nightly' already"):
         create_key(ws, "nightly", "viewer", actor="lea")
     revoke_key(ws, made.info.id, actor="lea")
     create_key(ws, "nightly", "viewer", actor="lea")

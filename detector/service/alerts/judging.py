@@ -110,8 +110,8 @@ def _drift(inputs: Inputs, state: str) -> Judged:
         return Judged(silent=frozenset({FILES}))
     if run.drift != state:
         return Judged()
-    columns = f"{run.drifted_columns} column{'' if run.drifted_columns == 1 else 's'} came otherwise than learned"
-    told = f"Run {run.id} of {run.rows:,} rows differs from training: {columns}."
+    columns = "1 column is" if run.drifted_columns == 1 else f"{run.drifted_columns} columns are"
+    told = f"Run {run.id} of {run.rows:,} rows differs from training: {columns} new, missing or changed."
     return Judged((Finding(NEWEST_FILE, told, f"run {run.id}", {"columns": run.drifted_columns}),))
 
 
