@@ -13,28 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import uvloop
 
 from trust.load import Tally, closed_loop, open_loop, percentile
 from trust.promise import Outcome, Promise, Size
-from trust.serving import Api, api, request, trained_home, transactions
+from trust.serving import Api, api, request
+from trust.workspaces import trained_home, transactions
 
 TIMES = 3
 LEAST_GOODPUT = 0.8
 MOST_MEMORY = 1.2
 #: Connections of the clients that do not wait for answers.
 CONNECTIONS = 400
-#: Nothing is refused, however much waits.
-_ENDLESS = """
-from detector.api import capacity, connections
-begin = connections.Guard.__init__
-def endless(self, *arguments):
-    begin(self, *arguments)
-    self.most_waiting = 10**9
-connections.Guard.__init__ = endless
-capacity.Lane.full = False
-"""
 
 
 @dataclass
@@ -52,7 +44,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     batches = [request("POST", "/predict/batch", {"transactions": transactions(1_000, seed)}) for seed in range(4)]
     kinds = [_Kind("single", singles, 32, size.choose(15.0, 1.0)), _Kind("batch", batches, 4, size.choose(8.0, 1.0))]
     told, faults = [], []
-    with api(folder, broken=_ENDLESS if broken else "") as running:
+    with api(folder, broken=["trust.p11_overload:let_everything_in"] if broken else []) as running:
         uvloop.run(closed_loop(running.port, singles, 32, size.choose(2.0, 0.3)))
         for kind in kinds:
             figure, found = _overloaded(running, kind, size)
@@ -112,6 +104,20 @@ def _faults(
     if percentile(after.good(), 0.5) > size.choose(2.0, 20.0) * percentile(calm.good(), 0.5):
         faults.append(f"{kind}: two seconds later an answer took {1e3 * percentile(after.good(), 0.5):.1f} ms")
     return faults
+
+
+def let_everything_in() -> None:
+    """Break it: nothing is refused, however much waits."""
+    from detector.api import capacity, connections
+
+    begin = connections.Guard.__init__
+
+    def endless(self: connections.Guard, *arguments: Any) -> None:
+        begin(self, *arguments)
+        self.most_waiting = 10**9
+
+    connections.Guard.__init__ = endless  # type: ignore[method-assign]
+    capacity.Lane.full = False  # type: ignore[assignment,method-assign]
 
 
 class _Processor:

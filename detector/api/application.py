@@ -45,8 +45,7 @@ def create_app(workspace: Workspace | None = None, *, settings: Settings | None 
     settings = (settings or Settings()) if workspace is None else workspace.settings
     traffic = Traffic(logged=settings.log_level in {"DEBUG", "INFO"})
     readiness, capacity = Readiness(), Capacity(settings)
-    endpoints = Endpoints(traffic)
-    endpoints.readiness = readiness
+    endpoints = Endpoints(traffic, readiness)
     if workspace is not None:
         endpoints.workspace = workspace
 

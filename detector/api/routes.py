@@ -55,10 +55,10 @@ class Endpoints:
     """The endpoints over one workspace, which is there from startup to shutdown."""
 
     workspace: Workspace
-    readiness: Readiness
 
-    def __init__(self, traffic: Traffic) -> None:
+    def __init__(self, traffic: Traffic, readiness: Readiness | None = None) -> None:
         self._traffic = traffic
+        self.readiness = readiness or Readiness()
         self._fields = FieldsMemo()
         self.repeats = Repeats(lambda: self.workspace.database)
         self.cases = CaseEndpoints(lambda: self.workspace, self.repeats)
