@@ -2,7 +2,7 @@
 
 A zygote has imported the product and loaded its compiled code; it forks a process for each call of
 :meth:`Children.start`, which takes milliseconds instead of seconds. A child tells what it has done by lines in a file,
-which a kill cannot take back, and ends by itself after a while.
+which a kill cannot take back, writes what is logged beside it, and ends by itself after a while.
 """
 
 from __future__ import annotations
@@ -160,7 +160,9 @@ def _run(order: Any) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    file = os.open(order["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    os.dup2(os.open(f"{order['told']}.log", flags, 0o666), 2)
+    file = os.open(order["told"], flags, 0o666)
     code = 1
     try:
         named(order["start"])(lambda what: os.write(file, json.dumps(what).encode() + b"\n"), **order["arguments"])

@@ -41,7 +41,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     workspace = Workspace.open(settings)
     detector = workspace.require_champion().detector
     cases = []
-    for seed in range(20):
+    for seed in range(size.choose(20, 3)):
         rows = transactions(BATCH_ROWS, seed)
         scores = detector.score(rows).scores.tolist()
         cases.append((request("POST", "/predict/batch", {"transactions": rows}), scores))
@@ -52,11 +52,11 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
 
     seen = _Seen()
     with api(folder, broken=[f"{_HERE}:tell_when_asked", *([f"{_HERE}:keep_bodies"] if broken else [])]) as running:
-        asyncio.run(_drive(running.port, cases, size.choose(20.0, 0.5), _Seen()))  # warm: memory has found its size
+        asyncio.run(_drive(running.port, cases, size.choose(15.0, 0.5), _Seen()))  # warm: memory has found its size
         tasks, _, files, memory = _held(running)
-        asyncio.run(_drive(running.port, cases, size.choose(300.0, 3.0), seen))
+        asyncio.run(_drive(running.port, cases, size.choose(300.0, 2.0), seen))
         after = _held(running)
-        until = monotonic() + 10
+        until = monotonic() + size.choose(10.0, 3.0 if not broken else 0.5)
         while (after[0] > tasks or after[1] or after[2] > files) and monotonic() < until:
             sleep(0.25)
             after = _held(running)
