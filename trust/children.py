@@ -177,6 +177,7 @@ def _warm() -> None:
     """Import what children need and load compiled code, without a thread that a fork would lose."""
     import numpy as np
     import pandas as pd
+
     import detector.api.running
     import detector.service.jobs
     import detector.service.review.cases  # noqa: F401

@@ -142,6 +142,9 @@ def _changes(ws: Workspace) -> list[tuple[str, str, Callable[[], object]]]:
         content = payments(60, seed=_last(ws)).to_csv(index=False).encode()
         return uploads.receive(ws, "april.csv", content, actor="ada").id
 
+    def acknowledge() -> object:
+        return handling.acknowledge(ws, handling.open_alerts(ws)[0].number, actor="ada")
+
     def move() -> object:
         alias = ws.registry.alias(CHAMPION)
         assert alias is not None
@@ -152,7 +155,11 @@ def _changes(ws: Workspace) -> list[tuple[str, str, Callable[[], object]]]:
         (f"{method} {path}", LOCAL_API.name, through(method, *EXAMPLES[method, path])) for method, path in EXAMPLES
     ]
     return [
-        ("an alert that is seen", "ada", lambda: handling.acknowledge(ws, handling.open_alerts(ws)[0].number, actor="ada")),
+        (
+            "an alert that is seen",
+            "ada",
+            lambda: handling.acknowledge(ws, handling.open_alerts(ws)[0].number, actor="ada"),
+        ),
         *changes,
         (
             "the job that trains",

@@ -147,7 +147,6 @@ def _held(running: Api) -> tuple[int, int, int, int]:
 
 def tell_when_asked() -> None:
     """On SIGUSR1 the process writes what it holds: tasks that are not done, bytes of bodies, requests in lanes."""
-
     from detector.api.capacity import Capacity
 
     begin, every = Capacity.__init__, list[Capacity]()

@@ -82,9 +82,7 @@ def api(
         "DETECTOR_LOG_LEVEL": log_level,
     }
     environment = told | dict(environment or {})
-    process = children().start(
-        "trust.serving:serve", home, log=str(log), environment=environment, broken=list(broken)
-    )
+    process = children().start("trust.serving:serve", home, log=str(log), environment=environment, broken=list(broken))
     running = Api(port, process, log)
     try:
         _wait_for(running)
