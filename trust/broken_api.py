@@ -1,17 +1,15 @@
-"""APIs that are broken on purpose, for checks that have to notice it; the product knows nothing of them."""
+"""An API that is broken on purpose, for checks that have to notice it; the product knows nothing of it."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from fastapi import FastAPI
-
-from detector.api import create_app, payloads, problems
+from detector.api import payloads, problems
 
 
-def leaking() -> FastAPI:
-    """Return an API that fails on what it refuses, writes it to its log, and tells where it lies."""
+def leak() -> None:
+    """Let the API of this process fail on what it refuses, write it to its log, and tell where it lies."""
 
     class Leaks(Exception):  # noqa: N818 - stands in for an error
         def __init__(self, _status: int, _code: str, message: str, *_problems: Any) -> None:
@@ -30,4 +28,3 @@ def leaking() -> FastAPI:
 
     payloads.parse = loud
     problems.problem_response = telling
-    return create_app()

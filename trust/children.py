@@ -2,7 +2,7 @@
 
 A zygote has imported the product and loaded its compiled code; it forks a process for each call of
 :meth:`Children.start`, which takes milliseconds instead of seconds. A child tells what it has done by lines in a file,
-which a kill cannot take back, and ends by itself after a while.
+which a kill cannot take back, writes what is logged beside it, and ends by itself after a while.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from itertools import count
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 #: Seconds after which a child ends by itself.
-LIFE = 300
+LIFE = 900
 _TREE = Path(__file__).resolve().parent.parent
 
 #: Tells the starter something; what is told before a kill is known after it.
@@ -39,6 +38,7 @@ class ChildProcess:
         self.pid = pid
         self._zygote = zygote
         self._told = told
+        self._code: int | None = None
 
     def told(self) -> list[Any]:
         """Return what the child has told, line by line; a line that a kill cut off does not count."""
@@ -49,21 +49,28 @@ class ChildProcess:
     def running(self) -> bool:
         """Whether it has not ended yet."""
         # Until it is waited for, an ended process is a zombie.
-        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return self._code is None and Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+    def send(self, what: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, what)
 
     def kill(self) -> None:
         """End it as a power cut would, and wait until it is gone."""
-        os.kill(self.pid, signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self.wait()
 
-    def stop(self) -> None:
-        """Ask it to end, and wait until it is gone."""
-        os.kill(self.pid, signal.SIGTERM)
-        self.wait()
-
-    def wait(self) -> int:
-        """Wait until it has ended and return its exit code, negative for a signal."""
-        return self._zygote.ask({"wait": self.pid})
+    def wait(self, patience: float = LIFE) -> int:
+        """Wait until it has ended and return its exit code, negative for a signal; raises ``TimeoutError``."""
+        # Not in the zygote, which others need meanwhile.
+        until = time.monotonic() + patience
+        while self.running:
+            if time.monotonic() > until:
+                raise TimeoutError(f"process {self.pid} does not end")
+            time.sleep(0.002)
+        if self._code is None:
+            self._code = self._zygote.ask({"wait": self.pid})
+        return self._code
 
 
 class Children:
@@ -117,42 +124,6 @@ def children() -> Children:
     return zygote
 
 
-@contextmanager
-def serving_api(folder: Path, home: Path, patch: str | None = None) -> Iterator[str]:
-    """Serve the API over the workspace ``home`` in a child on a free port; yield its address.
-
-    ``patch``: a function (``trust.p08_repeats:forget``) that the child calls first, to break something.
-    """
-    import socket
-    from urllib.request import urlopen
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    child = children().start("trust.children:serve_api", folder, home=str(home), port=port, patch=patch)
-    try:
-        address = f"http://127.0.0.1:{port}"
-        for _ in range(600):
-            try:
-                with urlopen(f"{address}/health", timeout=1):  # noqa: S310 - our own address
-                    break
-            except OSError:
-                time.sleep(0.05)
-        yield address
-    finally:
-        child.stop()
-
-
-def serve_api(tell: Tell, home: str, port: int, patch: str | None) -> None:
-    """Serve the API until SIGTERM."""
-    import uvicorn
-
-    os.environ |= {"DETECTOR_HOME": home, "DETECTOR_LOG_LEVEL": "ERROR"}
-    if patch is not None:
-        named(patch)()
-    tell("serving")
-    uvicorn.run("detector.api:create_app", factory=True, port=port, log_level="error", access_log=False)
-
-
 def named(target: str) -> Callable[..., Any]:
     """Return the function that ``module:name`` names."""
     module, _, name = target.partition(":")
@@ -189,7 +160,9 @@ def _run(order: Any) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
-    file = os.open(order["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    os.dup2(os.open(f"{order['told']}.log", flags, 0o666), 2)
+    file = os.open(order["told"], flags, 0o666)
     code = 1
     try:
         named(order["start"])(lambda what: os.write(file, json.dumps(what).encode() + b"\n"), **order["arguments"])
@@ -204,9 +177,8 @@ def _warm() -> None:
     """Import what children need and load compiled code, without a thread that a fork would lose."""
     import numpy as np
     import pandas as pd
-    import uvicorn  # noqa: F401
 
-    import detector.api
+    import detector.api.running
     import detector.service.jobs
     import detector.service.review.cases  # noqa: F401
     from detector.api.warming import warm_up

@@ -9,10 +9,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -113,6 +116,21 @@ class PostgresServer:
                 time.sleep(0.02)
             else:
                 return
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let the server's processes stand still: connections stay open, and nothing answers."""
+        assert self._process is not None
+        known = psutil.Process(self._process.pid).children(recursive=True)
+        stopped = [one for one in known if one.name() == "postgres"]
+        for one in stopped:
+            one.suspend()
+        try:
+            yield
+        finally:
+            for one in stopped:
+                if one.is_running():
+                    one.resume()
 
     def stop(self) -> None:
         """Stop the server, the hard way if it does not heed; what it holds stays until ``remove``."""

@@ -21,6 +21,7 @@ class Tally:
     seconds: float = 0.0
     latencies: dict[int, list[float]] = field(default_factory=dict)
     unsent: int = 0
+    without_advice: int = 0
     bodies: list[bytes] = field(default_factory=list)
 
     @property
@@ -138,13 +139,11 @@ async def open_loop(
     tally = Tally()
     free: deque[Wire] = deque()
     waiting: set[Wire] = set()
-    without_advice = 0
 
     def done(wire: Wire, status: int, _body: bytes) -> None:
-        nonlocal without_advice
         tally.latencies.setdefault(status, []).append(perf_counter() - wire.sent)
         waiting.discard(wire)
-        without_advice += status in {429, 503} and not wire.retry_after
+        tally.without_advice += status in {429, 503} and not wire.retry_after
         if not wire.lost:
             free.append(wire)
 
@@ -173,7 +172,7 @@ async def open_loop(
     until = perf_counter() + _PATIENCE
     while waiting and perf_counter() < until:
         await asyncio.sleep(0.01)
-    tally.unsent += len(waiting) + without_advice
+    tally.unsent += len(waiting)
     for wire in everyone:
         wire.transport.close()
     return tally

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import orjson
 
 from detector.service.champion import Champion, ChampionWatch
 from detector.service.workspace import Workspace
 from trust.client import Connection
-from trust.local_api import api_process, api_thread
-from trust.models import Row, payments, workspace_of
 from trust.promise import Outcome, Promise, Size
+from trust.serving import api
+from trust.workspaces import transactions, workspace_of
 
 #: Versions that take turns as champion: more than a process keeps in memory, so that some are read anew.
 VERSIONS = 6
@@ -43,17 +40,11 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Predict while the champion changes all the time; compare each answer with the version that it names."""
     clients, wanted, swaps = size.choose((32, 100_000, 200), (8, 480, 12))
     workspace = workspace_of(folder, VERSIONS)
-    rows = payments(ROWS, 99)
+    rows = transactions(ROWS, 99)
     run = _Run(wanted, swaps, _truth(workspace, rows), [orjson.dumps({"data": row}) for row in rows])
-    with ExitStack() as stack:
-        stack.callback(workspace.close)
-        if size.full:
-            port = stack.enter_context(api_process(folder, mislabel if broken else None))
-        else:
-            if broken:
-                stack.enter_context(mislabelled())
-            port = stack.enter_context(api_thread(workspace))
-        asyncio.run(_drive(port, run, clients))
+    workspace.close()
+    with api(folder, broken=["trust.p01_swaps:mislabel"] if broken else []) as running:
+        asyncio.run(_drive(running.port, run, clients))
     figure = (
         f"{run.answered:,} predictions by {clients} clients, {run.swapped} swaps, {len(run.versions)} versions named, "
         f"{len(run.faults)} faults"
@@ -63,7 +54,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     return Outcome(figure, tuple(run.faults))
 
 
-def _truth(workspace: Workspace, rows: list[Row]) -> dict[tuple[int, int], tuple[float, float, float]]:
+def _truth(workspace: Workspace, rows: list[dict[str, Any]]) -> dict[tuple[int, int], tuple[float, float, float]]:
     """Return score, severity and cutoff of each version for each row, away from any server."""
     found = {}
     for info in workspace.registry.list():
@@ -122,8 +113,7 @@ async def _swap(port: int, run: _Run) -> None:
     await connection.close()
 
 
-@contextmanager
-def mislabelled() -> Iterator[None]:
+def mislabel() -> None:
     """Let answers name the version before, as they would if number and model were read one after the other."""
     whole = ChampionWatch.champion
 
@@ -131,13 +121,7 @@ def mislabelled() -> Iterator[None]:
         champion = whole(watch)
         return None if champion is None else replace(champion, version=champion.version % VERSIONS + 1)
 
-    with patch.object(ChampionWatch, "champion", torn):
-        yield
-
-
-def mislabel() -> None:
-    """Do so for the rest of the process."""
-    mislabelled().__enter__()
+    ChampionWatch.champion = torn  # type: ignore[method-assign]
 
 
 PROMISE = Promise(

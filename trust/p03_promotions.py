@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from unittest.mock import patch
 
 import orjson
 
-from detector.store import registry as registry_module
+from detector.store import registry
 from trust.client import Connection
-from trust.local_api import api_process, api_thread
-from trust.models import payments, workspace_of
 from trust.promise import Outcome, Promise, Size
+from trust.serving import api
+from trust.workspaces import transactions, workspace_of
 
 VERSIONS = 4
 #: Seconds within which another process must answer with the version that was gone back to.
@@ -39,19 +36,10 @@ class _Seen:
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Race for the champion through two processes, poll it all the while, then go back and wait for the other one."""
     rounds, racers, returns = size.choose((100, 8, 20), (6, 4, 2))
-    workspace = workspace_of(folder, VERSIONS)
-    with ExitStack() as stack:
-        stack.callback(workspace.close)
-        if size.full:
-            ports = [stack.enter_context(api_process(folder, forget_revisions if broken else None)) for _ in range(2)]
-        else:
-            if broken:
-                stack.enter_context(revisions_forgotten())
-            beside = type(workspace).open(workspace.settings)
-            stack.callback(beside.close)
-            ports = [stack.enter_context(api_thread(one)) for one in (workspace, beside)]
-        seen = _Seen()
-        asyncio.run(_drive(ports, rounds, racers, returns, seen))
+    workspace_of(folder, VERSIONS).close()
+    breaks, seen = ["trust.p03_promotions:forget_revisions"] if broken else [], _Seen()
+    with api(folder, broken=breaks) as one, api(folder, broken=breaks) as other:
+        asyncio.run(_drive([one.port, other.port], rounds, racers, returns, seen))
     figure = (
         f"{rounds} races of {racers}: {seen.won} won, {seen.refused} refused with 409; one champion at each of "
         f"{seen.polls:,} polls; seen elsewhere after at most {seen.slowest:.2f} s"
@@ -103,7 +91,7 @@ async def _race(connections: list[Connection], seen: _Seen) -> None:
 async def _go_back(ports: list[int], seen: _Seen) -> None:
     """Move the champion in one process, and wait until the other one answers with it."""
     here, there = Connection(ports[0]), Connection(ports[1])
-    body = orjson.dumps({"data": payments(1, 7)[0]})
+    body = orjson.dumps({"data": transactions(1, 7)[0]})
     _, before = await here.ask("GET", "/models/aliases/champion")
     version = before["version"] % VERSIONS + 1
     await here.ask("PUT", "/models/aliases/champion", _move(version, before["revision"]))
@@ -145,16 +133,9 @@ def _move(version: int, revision: int) -> dict[str, Any]:
     return {"version": version, "expected_revision": revision, "reason": "check"}
 
 
-@contextmanager
-def revisions_forgotten() -> Iterator[None]:
-    """Let aliases move whatever their mover has seen."""
-    with patch.object(registry_module, "require_revision", lambda *_: None):
-        yield
-
-
 def forget_revisions() -> None:
-    """Do so for the rest of the process."""
-    revisions_forgotten().__enter__()
+    """Let aliases move whatever their mover has seen."""
+    registry.require_revision = lambda *_: None  # type: ignore[attr-defined]
 
 
 PROMISE = Promise(

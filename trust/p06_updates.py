@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import random
-from collections.abc import Sequence
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,9 +18,8 @@ from detector.service.versions.updating import update_rows
 from detector.service.workspace import Workspace
 from detector.synthetic import generate_week
 from trust.digests import ROLES, digests, drawn_by_order, send_digests
-from trust.local_api import settings_in
-from trust.models import Row, payments
 from trust.promise import Outcome, Promise, Size
+from trust.workspaces import opened, transactions
 
 
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
@@ -69,7 +68,7 @@ def _other_processes(processes: int, seeds: int, weeks: int, rows: int, broken: 
 
 def _replayed(folder: Path, updates: int, faults: list[str]) -> int:
     """Make a workspace by updates, replay its log of updates in another one, and compare the registered hashes."""
-    batches = {number: payments(60 + 20 * number, number) for number in range(1, updates + 2)}
+    batches = {number: transactions(60 + 20 * number, number) for number in range(1, updates + 2)}
     first = _workspace(folder / "first")
     train_rows(first, batches[1], TrainParameters(n_estimators=20), actor="check")
     for number in range(2, updates + 2):
@@ -79,7 +78,7 @@ def _replayed(folder: Path, updates: int, faults: list[str]) -> int:
     log = first.registry.list()[::-1]
     second = _workspace(folder / "second")
     for info in log:
-        rows: list[Row] = batches[info.number]
+        rows: list[dict[str, Any]] = batches[info.number]
         if info.parent is None:
             train_rows(second, rows, TrainParameters(n_estimators=20), actor="check")
         else:
@@ -95,10 +94,10 @@ def _replayed(folder: Path, updates: int, faults: list[str]) -> int:
 def _workspace(folder: Path) -> Workspace:
     # What is promised here holds for every update, also for one that the gate would hold back.
     open_gate = {"update_max_flagged": 1.0, "update_min_correlation": -1.0, "update_max_shift": 1.0}
-    return Workspace.open(settings_in(folder, **open_gate))
+    return opened(folder, **open_gate)
 
 
-def _shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
+def _shuffled(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     """Return the rows with their fields in another order."""
     order = list(rows[0])
     random.Random(seed).shuffle(order)  # noqa: S311 - no secret

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from detector.service import background, jobs, runs, scoring, taking_up, uploads
+from detector.service import background, jobs, runs, scoring, sweeping, taking_up, uploads
 from detector.service.checkpoints import Checkpoint, checkpoints_folder
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
@@ -148,7 +148,10 @@ def _compared(ws: Workspace, calm: runs.Run, upload: str, attempts: int) -> list
         scored = connection.scalars(select(tables.audit.c.subject).where(tables.audit.c.action == "file scored")).all()
     if chain.broken or scored.count(f"run {run.id}") != 1:
         faults.append(f"the log has {scored.count(f'run {run.id}')} entries of the run; {chain.broken or 'unbroken'}")
-    # What was half written when a kill came is swept a day later.
+    # What was half written when a kill came, or by a process that was frozen over the end, is swept a day later.
+    for path in [*checkpoints_folder(ws).rglob("*"), *(ws.settings.data_folder / "runs").glob("*")]:
+        os.utime(path, (0, 0))
+    sweeping.sweep(ws.settings, ws.database)
     files = list((ws.settings.data_folder / "runs").glob("*.parquet"))
     if len(files) != len(runs.list_runs(ws)) or any(checkpoints_folder(ws).iterdir()):
         faults.append(f"something was left behind: {len(files)} files of {len(runs.list_runs(ws))} runs")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -17,8 +19,8 @@ from sqlalchemy import func, select
 
 from detector.service.workspace import Workspace
 from detector.store import tables
-from trust.children import serving_api
 from trust.promise import Outcome, Promise, Size
+from trust.serving import api
 from trust.workspaces import opened, payments, small_workspace
 
 #: Seconds after which a request counts as lost.
@@ -50,8 +52,9 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     faults: list[str] = []
     answers = 0
     with ExitStack() as stack:
-        patch = "trust.p08_repeats:forget" if broken else None
-        addresses = [stack.enter_context(serving_api(folder, home, patch)) for _ in range(2)]
+        breaks = ["trust.p08_repeats:forget"] if broken else []
+        running = [stack.enter_context(api(home, broken=breaks)) for _ in range(2)]
+        addresses = [f"http://127.0.0.1:{each.port}" for each in running]
         for path, body, effects in asked:
             before = effects(ws)
             given = _send(addresses, path, body, f"key of {path}".replace(" ", "-"), many)
@@ -91,12 +94,18 @@ def _post(url: str, body: Any, key: str) -> Given:
     content = json.dumps(body).encode()
     headers = {"Content-Type": "application/json", "Idempotency-Key": key}
     request = Request(url, content, headers, method="POST")  # noqa: S310 - our own address
-    try:
-        with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - our own address
-            return Given(answer.status, answer.read(), answer.headers.get("Idempotency-Replayed") == "true")
-    except HTTPError as error:
-        with error:
-            return Given(error.code, error.read(), replayed=False)
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            with urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 - our own address
+                return Given(answer.status, answer.read(), answer.headers.get("Idempotency-Replayed") == "true")
+        except HTTPError as error:
+            with error:
+                given = Given(error.code, error.read(), replayed=False)
+            # Nothing was done, since others are at work: whoever wants the answer asks again, as every client does.
+            if not (error.code == 503 and error.headers["Retry-After"]) or time.monotonic() > until:
+                return given
+            time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - no secret
 
 
 def _unlike(path: str, given: list[Given]) -> list[str]:

@@ -19,29 +19,41 @@ from detector.api import create_app
 from detector.api.doors import doors
 from detector.api.routes import Endpoints
 from detector.api.traffic import Traffic
-from detector.service import jobs, uploads
+from detector.service import jobs, keys, uploads
 from detector.service.access import LOCAL_API
+from detector.service.alerts import handling, webhooks
 from detector.service.champion import CHAMPION
 from detector.service.review import deciding
 from detector.service.review.case_ids import CaseId
-from detector.service.versions import updating
+from detector.service.versions import held, updating
 from detector.service.workspace import Workspace
 from detector.store import audit, tables
 from trust.promise import Outcome, Promise, Size
 from trust.workspaces import opened, payments, small_workspace
 
-#: Tables that tell how far something is and not what somebody did: a job's progress, who looks at what, requests.
-_NO_CHANGE = {"jobs", "case_locks", "requests", "audit_head", "audit"}
+#: Tables that tell how far something is or what was found, and not what somebody did: a job's progress, who looks at
+#: what, requests, alerts. (That who acknowledges an alert leaves a trace is tried below.)
+_NO_CHANGE = {
+    *("jobs", "case_locks", "requests", "audit_head", "audit"),
+    *("alerts", "deliveries", "leases", "traffic_minutes", "trial_counts"),
+}
 _WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)", re.IGNORECASE)
 _ROWS = {"transactions": json.loads(payments(40, seed=3).to_json(orient="records"))}
-#: A request for each door through which something is changed: path and body. A door without one is a fault.
-EXAMPLES: dict[tuple[str, str], tuple[str, dict[str, Any]]] = {
-    ("POST", "/train"): ("/train?n_estimators=8", _ROWS),
-    ("POST", "/update"): ("/update", _ROWS),
+#: A request for each door through which something is changed, in an order in which all can be done: its path, its
+#: body, and the alias whose revision it has to have seen. A door without one is a fault.
+EXAMPLES: dict[tuple[str, str], tuple[str, dict[str, Any] | None, str]] = {
+    ("POST", "/train"): ("/train?n_estimators=8", _ROWS, ""),
+    ("POST", "/update"): ("/update", _ROWS, ""),
     ("POST", "/cases/{case}/decision"): (
         "/cases/{case}/decision",
         {"outcome": "fraud", "reason": "stolen_card", "revision": 0},
+        "",
     ),
+    ("PUT", "/models/trial"): ("/models/trial", {"version": 2, "mode": "shadow"}, "challenger"),
+    ("DELETE", "/models/trial"): ("/models/trial", None, "challenger"),
+    ("PUT", "/models/aliases/{alias}"): ("/models/aliases/challenger", {"version": 1}, "challenger"),
+    ("DELETE", "/models/aliases/challenger"): ("/models/aliases/challenger", None, "challenger"),
+    ("DELETE", "/models/waiting/{version}"): ("/models/waiting/{waiting}", None, ""),
 }
 
 
@@ -99,12 +111,22 @@ def _traced(ws: Workspace) -> tuple[int, list[str]]:
 
 def _changes(ws: Workspace) -> list[tuple[str, str, Callable[[], object]]]:
     """Return what changes something: its name, who does it, and how."""
-    client = TestClient(create_app(ws))
+    client = TestClient(create_app(ws), base_url="http://127.0.0.1", client=("127.0.0.1", 4711))
     rows = [int(row) for row in ws.inbox.table(1).rows]
 
-    def through(method: str, path: str, body: dict[str, Any]) -> Callable[[], object]:
+    odd = payments(40, seed=4).assign(amount=1e6)
+    waiting = updating.update_rows(ws, odd.to_dict("records"), actor="ada").version
+    assert [one.version for one in held.waiting_versions(ws)] == [waiting]
+
+    def through(method: str, path: str, body: dict[str, Any] | None, alias: str) -> Callable[[], object]:
         def call() -> None:
-            answer = client.request(method, path.format(case=f"1-{rows[0]}"), json=body)
+            seen = client.get(f"/models/aliases/{alias}").headers.get("etag", '"0"') if alias else None
+            answer = client.request(
+                method,
+                path.format(case=f"1-{rows[0]}", waiting=waiting),
+                json=body,
+                headers={} if seen is None else {"If-Match": seen},
+            )
             assert answer.status_code < 300, answer.text
 
         return call
@@ -120,6 +142,9 @@ def _changes(ws: Workspace) -> list[tuple[str, str, Callable[[], object]]]:
         content = payments(60, seed=_last(ws)).to_csv(index=False).encode()
         return uploads.receive(ws, "april.csv", content, actor="ada").id
 
+    def acknowledge() -> object:
+        return handling.acknowledge(ws, handling.open_alerts(ws)[0].number, actor="ada")
+
     def move() -> object:
         alias = ws.registry.alias(CHAMPION)
         assert alias is not None
@@ -130,6 +155,11 @@ def _changes(ws: Workspace) -> list[tuple[str, str, Callable[[], object]]]:
         (f"{method} {path}", LOCAL_API.name, through(method, *EXAMPLES[method, path])) for method, path in EXAMPLES
     ]
     return [
+        (
+            "an alert that is seen",
+            "ada",
+            lambda: handling.acknowledge(ws, handling.open_alerts(ws)[0].number, actor="ada"),
+        ),
         *changes,
         (
             "the job that trains",
@@ -142,6 +172,9 @@ def _changes(ws: Workspace) -> list[tuple[str, str, Callable[[], object]]]:
         ("the cutoff", "ada", lambda: ws.set_cutoff(97.0, actor="ada", reason="fewer")),
         ("a note", "ada", lambda: deciding.add_note(ws, case, "look", actor="ada")),
         ("an escalation", "ada", lambda: deciding.escalate(ws, [case], actor="ada")),
+        ("a key", "ada", lambda: keys.create_key(ws, "till 7", "service", actor="ada")),
+        ("the end of a key", "ada", lambda: keys.revoke_key(ws, keys.list_keys(ws, actor="ada")[0].id, actor="ada")),
+        ("a webhook", "ada", lambda: webhooks.add_webhook(ws, "desk", "https://example.org/", actor="ada")),
         ("a decision", "ada", lambda: deciding.decide(ws, [case], "unclear", "waiting", actor="ada")),
     ]
 

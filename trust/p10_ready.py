@@ -12,7 +12,7 @@ import multiprocessing
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from multiprocessing.synchronize import Event
@@ -22,19 +22,14 @@ from typing import Any
 
 import orjson
 
-from trust.own_postgres import PostgresServer, postgres_server
+from trust.database_server import PostgresServer, programs
 from trust.promise import Outcome, Promise, Size
-from trust.serving import api, trained_home, transactions
+from trust.serving import api
+from trust.workspaces import trained_home, transactions
 
 NO_WITHIN, YES_WITHIN, ALIVE_WITHIN = 2.0, 5.0, 1.0
 #: Bytes of the index of SQLite's log that hold its locks.
 _LOCKS = (120, 8)
-#: Each request looks at the database, and readiness does not.
-_BLIND = """
-from detector.service import champion, watching
-watching.DatabaseWatch.answers = True
-champion.ChampionWatch.follow = lambda self, followed: None
-"""
 
 Away = Callable[[], AbstractContextManager[None]]
 
@@ -55,19 +50,20 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Take the database away, look, give it back, and look again."""
     gone = _Way("SQLite's file gone", folder / "gone", lambda: _file_gone(folder / "gone"))
     locked = _Way("SQLite locked", folder / "locked", lambda: _locked(folder / "locked"))
-    ways = size.choose([gone, locked], [locked if broken else gone])
+    ways = size.choose([gone, locked], [gone])
     for way in ways:
         way.home.mkdir()
         trained_home(way.home)
-    seconds = size.choose(60.0, 3.0)
+    seconds = size.choose(60.0, 2.2)
     if not size.full:
         _watch(ways[0], seconds, broken)
         return _outcome(ways, "")
-    with postgres_server() as server, ThreadPoolExecutor(len(ways) + 1) as threads:
-        if server is not None:
-            ways.append(_on_postgres(folder / "postgres", server))
-        list(threads.map(lambda way: _watch(way, seconds, broken), ways))
-    return _outcome(ways, "" if server is not None else "; PostgreSQL is not installed here and was not tried")
+    with ExitStack() as stack:
+        if programs() is not None:
+            ways.append(_on_postgres(folder / "postgres", stack))
+        with ThreadPoolExecutor(len(ways)) as threads:
+            list(threads.map(lambda way: _watch(way, seconds, broken), ways))
+    return _outcome(ways, "" if programs() is not None else "; PostgreSQL is not installed here and was not tried")
 
 
 def _outcome(ways: list[_Way], more: str) -> Outcome:
@@ -75,15 +71,19 @@ def _outcome(ways: list[_Way], more: str) -> Outcome:
     return Outcome("; ".join(f"{way.name}: {way.figure}" for way in ways) + more, tuple(faults))
 
 
-def _on_postgres(home: Path, server: PostgresServer) -> _Way:
+def _on_postgres(home: Path, stack: ExitStack) -> _Way:
+    server = PostgresServer()
+    stack.callback(server.remove)
+    server.start()
+    address = server.create("p10")
     home.mkdir()
-    trained_home(home, database_url=server.address)
-    return _Way("PostgreSQL stands still", home, server.standing_still, {"DATABASE_URL": server.address})
+    trained_home(home, database_url=address)
+    return _Way("PostgreSQL stands still", home, server.standing_still, {"DATABASE_URL": address})
 
 
 def _watch(way: _Way, seconds: float, broken: bool) -> None:
     row = transactions(1, 5)[0]
-    with api(way.home, broken=_BLIND if broken else "", environment=way.environment) as running:
+    with api(way.home, broken=["trust.p10_ready:go_blind"] if broken else [], environment=way.environment) as running:
 
         def ask(method: str, path: str, document: Any = None) -> tuple[int, Any, float]:
             begun = monotonic()
@@ -137,6 +137,14 @@ def _watch(way: _Way, seconds: float, broken: bool) -> None:
         f"away {seconds:.0f} s, no after {said_no:.1f} s, yes after {recovered:.1f} s, {asked} scores, the slowest "
         f"{1e3 * slowest:.0f} ms"
     )
+
+
+def go_blind() -> None:
+    """Break it: each request looks at the database, and readiness does not."""
+    from detector.service import champion, watching
+
+    watching.DatabaseWatch.answers = True  # type: ignore[assignment,method-assign]
+    champion.ChampionWatch.follow = lambda *_: None  # type: ignore[method-assign]
 
 
 @contextmanager

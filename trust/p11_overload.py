@@ -13,28 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
+from typing import Any
 
 import uvloop
 
 from trust.load import Tally, closed_loop, open_loop, percentile
 from trust.promise import Outcome, Promise, Size
-from trust.serving import Api, api, request, trained_home, transactions
+from trust.serving import Api, api, request
+from trust.workspaces import trained_home, transactions
 
 TIMES = 3
 LEAST_GOODPUT = 0.8
 MOST_MEMORY = 1.2
 #: Connections of the clients that do not wait for answers.
 CONNECTIONS = 400
-#: Nothing is refused, however much waits.
-_ENDLESS = """
-from detector.api import capacity, connections
-begin = connections.Guard.__init__
-def endless(self, *arguments):
-    begin(self, *arguments)
-    self.most_waiting = 10**9
-connections.Guard.__init__ = endless
-capacity.Lane.full = False
-"""
 
 
 @dataclass
@@ -50,9 +42,11 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     trained_home(folder)
     singles = [request("POST", "/predict", {"data": row}) for row in transactions(256, 3)]
     batches = [request("POST", "/predict/batch", {"transactions": transactions(1_000, seed)}) for seed in range(4)]
-    kinds = [_Kind("single", singles, 32, size.choose(15.0, 1.0)), _Kind("batch", batches, 4, size.choose(8.0, 1.0))]
+    kinds = [_Kind("single", singles, 32, size.choose(15.0, 0.6)), _Kind("batch", batches, 4, size.choose(8.0, 0.6))]
+    if broken and not size.full:
+        kinds = kinds[:1]
     told, faults = [], []
-    with api(folder, broken=_ENDLESS if broken else "") as running:
+    with api(folder, broken=["trust.p11_overload:let_everything_in"] if broken else []) as running:
         uvloop.run(closed_loop(running.port, singles, 32, size.choose(2.0, 0.3)))
         for kind in kinds:
             figure, found = _overloaded(running, kind, size)
@@ -74,7 +68,7 @@ def _overloaded(running: Api, kind: _Kind, size: Size) -> tuple[str, list[str]]:
         over = uvloop.run(
             open_loop(running.port, kind.requests, TIMES * peak.goodput, kind.seconds, CONNECTIONS, watch)
         )
-    sleep(2.0)
+    sleep(size.choose(2.0, 0.5))
     after = uvloop.run(closed_loop(running.port, kind.requests, 1, size.choose(2.0, 0.3)))
 
     robbed = min(1.0, (over_time.seconds / over.seconds) / max(1e-9, peak_time.seconds / peak.seconds))
@@ -87,7 +81,6 @@ def _overloaded(running: Api, kind: _Kind, size: Size) -> tuple[str, list[str]]:
         f"{robbed:.0%} of its processor), {len(refused):,} refused, 99 % within {1e3 * slowest:.0f} ms, memory "
         f"{memory - 1:+.0%}"
     )
-    # Other work on the machine must not turn a test red: the short form leaves time and processor room.
     return figure, _faults(kind.name, over, after, share, memory, slowest, calm, size)
 
 
@@ -95,23 +88,42 @@ def _faults(
     kind: str, over: Tally, after: Tally, share: float, memory: float, slowest: float, calm: Tally, size: Size
 ) -> list[str]:
     faults = []
-    if share < size.choose(LEAST_GOODPUT, 0.3):
-        faults.append(f"{kind}: goodput fell to {share:.0%} of the peak")
     if strange := sorted(set(over.latencies) - {200, 503, 429}):
         faults.append(f"{kind}: answers other than 200, 429 and 503: {strange}")
     if not over.refused():
         faults.append(f"{kind}: nothing was refused")
-    if over.unsent > size.choose(0.1, 0.5) * (over.answered + over.unsent):
-        faults.append(f"{kind}: {over.unsent:,} requests found all connections waiting")
-    if slowest > size.choose(0.1, 2.0):
-        faults.append(f"{kind}: refusals took up to {1e3 * slowest:.0f} ms")
+    if over.without_advice:
+        faults.append(f"{kind}: {over.without_advice:,} refusals did not say when to come back")
     if memory > MOST_MEMORY:
         faults.append(f"{kind}: memory rose by {memory - 1:.0%}")
     if set(after.latencies) != {200}:
         faults.append(f"{kind}: two seconds later answers were {sorted(after.latencies)}")
-    if percentile(after.good(), 0.5) > size.choose(2.0, 20.0) * percentile(calm.good(), 0.5):
+    if not size.full:
+        # How fast all this goes says in every run of the tests how busy the machine is otherwise.
+        return faults
+    if share < LEAST_GOODPUT:
+        faults.append(f"{kind}: goodput fell to {share:.0%} of the peak")
+    if over.unsent > 0.1 * (over.answered + over.unsent):
+        faults.append(f"{kind}: {over.unsent:,} requests found all connections waiting")
+    if slowest > 0.1:
+        faults.append(f"{kind}: refusals took up to {1e3 * slowest:.0f} ms")
+    if percentile(after.good(), 0.5) > 2.0 * percentile(calm.good(), 0.5):
         faults.append(f"{kind}: two seconds later an answer took {1e3 * percentile(after.good(), 0.5):.1f} ms")
     return faults
+
+
+def let_everything_in() -> None:
+    """Break it: nothing is refused, however much waits."""
+    from detector.api import capacity, connections
+
+    begin = connections.Guard.__init__
+
+    def endless(self: connections.Guard, *arguments: Any) -> None:
+        begin(self, *arguments)
+        self.most_waiting = 10**9
+
+    connections.Guard.__init__ = endless  # type: ignore[method-assign]
+    capacity.Lane.full = False  # type: ignore[assignment,method-assign]
 
 
 class _Processor:

@@ -6,6 +6,7 @@ import asyncio
 import random
 import re
 import signal
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -15,26 +16,14 @@ import orjson
 
 from detector.service.workspace import Workspace
 from trust.promise import Outcome, Promise, Size
-from trust.serving import Api, api, request, trained_home, transactions
+from trust.serving import Api, api, request
+from trust.workspaces import trained_home, transactions
 
 SHARE = 0.3
 CLIENTS = 24
 BATCH_ROWS = 200
-#: On SIGUSR1 the process writes what it holds: tasks that are not done, bytes of bodies, requests in lanes.
-_TELLS = """
-import asyncio, gc, signal, sys
-def tell(*_):
-    from detector.api.capacity import Capacity
-    found = gc.get_objects()
-    tasks = sum(isinstance(one, asyncio.Task) and not one.done() for one in found)
-    every = [one for one in found if isinstance(one, Capacity)]
-    held = sum(one.held + sum(lane.running for lane in one.lanes.values()) for one in every)
-    print(f"HOLDS {tasks} {held}", file=sys.stderr, flush=True)
-signal.signal(signal.SIGUSR1, tell)
-"""
-#: Bodies are never let go of.
-_LEAKS = "from detector.api import capacity\ncapacity._Body.let_go = lambda self: None\n"
 
+_HERE = "trust.p12_vanishing_clients"
 Way = Literal["mid-body", "before", "mid-answer"]
 WAYS: tuple[Way, ...] = ("mid-body", "before", "mid-answer")
 
@@ -52,7 +41,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     workspace = Workspace.open(settings)
     detector = workspace.require_champion().detector
     cases = []
-    for seed in range(20):
+    for seed in range(size.choose(20, 3)):
         rows = transactions(BATCH_ROWS, seed)
         scores = detector.score(rows).scores.tolist()
         cases.append((request("POST", "/predict/batch", {"transactions": rows}), scores))
@@ -62,12 +51,12 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     workspace.close()
 
     seen = _Seen()
-    with api(folder, broken=_TELLS + (_LEAKS if broken else "")) as running:
-        asyncio.run(_drive(running.port, cases, size.choose(20.0, 0.5), _Seen()))  # warm: memory has found its size
+    with api(folder, broken=[f"{_HERE}:tell_when_asked", *([f"{_HERE}:keep_bodies"] if broken else [])]) as running:
+        asyncio.run(_drive(running.port, cases, size.choose(15.0, 0.5), _Seen()))  # warm: memory has found its size
         tasks, _, files, memory = _held(running)
-        asyncio.run(_drive(running.port, cases, size.choose(300.0, 3.0), seen))
+        asyncio.run(_drive(running.port, cases, size.choose(300.0, 2.0), seen))
         after = _held(running)
-        until = monotonic() + 10
+        until = monotonic() + size.choose(10.0, 3.0 if not broken else 0.5)
         while (after[0] > tasks or after[1] or after[2] > files) and monotonic() < until:
             sleep(0.25)
             after = _held(running)
@@ -145,15 +134,40 @@ def _scores(document: Any) -> list[float]:
 
 def _held(running: Api) -> tuple[int, int, int, int]:
     """Return tasks, bytes of bodies, open files and bytes of memory."""
-    already = running.log.read_text(errors="replace").count("HOLDS ")
-    running.process.send_signal(signal.SIGUSR1)
+    already = running.written.count("HOLDS ")
+    running.process.send(signal.SIGUSR1)
     until = monotonic() + 20
     while monotonic() < until:
-        told = re.findall(r"HOLDS (\d+) (\d+)", running.log.read_text(errors="replace"))
+        told = re.findall(r"HOLDS (\d+) (\d+)", running.written)
         if len(told) > already:
             return int(told[-1][0]), int(told[-1][1]), running.open_files, running.memory
         sleep(0.02)
     raise TimeoutError("the API does not say what it holds")
+
+
+def tell_when_asked() -> None:
+    """On SIGUSR1 the process writes what it holds: tasks that are not done, bytes of bodies, requests in lanes."""
+    from detector.api.capacity import Capacity
+
+    begin, every = Capacity.__init__, list[Capacity]()
+
+    def remember(self: Capacity, *arguments: Any) -> None:
+        begin(self, *arguments)
+        every.append(self)
+
+    def tell(*_: Any) -> None:
+        held = sum(one.held + sum(lane.running for lane in one.lanes.values()) for one in every)
+        print(f"HOLDS {len(asyncio.all_tasks())} {held}", file=sys.stderr, flush=True)
+
+    Capacity.__init__ = remember  # type: ignore[method-assign]
+    signal.signal(signal.SIGUSR1, tell)
+
+
+def keep_bodies() -> None:
+    """Break it: bodies are never let go of."""
+    from detector.api import capacity
+
+    capacity._Body.let_go = lambda _self: None  # type: ignore[method-assign]
 
 
 PROMISE = Promise(

@@ -11,25 +11,18 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from trust.promise import Outcome, Promise, Size
-from trust.serving import Api, api, request, trained_home, transactions
+from trust.serving import Api, api, request
+from trust.workspaces import trained_home, transactions
 
 KEPT, FRESH, BATCHES = 12, 3, 2
 MOST_SECONDS = 30.0
-#: Connections are cut where they stand.
-_ABRUPT = """
-from detector.api import running
-async def abrupt(self, sockets=None):
-    for server in self.servers:
-        server.close()
-    for connection in list(self.server_state.connections):
-        connection.transport.abort()
-running.ApiServer.shutdown = abrupt
-"""
 
 
 @dataclass
@@ -47,10 +40,10 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     seen, slowest, faults = _Seen(), 0.0, []
     stops = size.choose(50, 1)
     for number in range(stops):
-        with api(folder, broken=_ABRUPT if broken else "", log_level="INFO") as running:
+        with api(folder, broken=["trust.p13_stops:end_abruptly"] if broken else [], log_level="INFO") as running:
             seconds = asyncio.run(_stopped(running, chance.uniform(0.2, 0.7), seen, number))
             slowest = max(slowest, seconds)
-            named = set(re.findall(r'"request_id":"(p13-[^"]+)"', running.log.read_text(errors="replace")))
+            named = set(re.findall(r'"request_id":"(p13-[^"]+)"', running.written))
             faults += [f"request {one} was worked on and not answered" for one in sorted(named & seen.unread)]
             running.log.unlink()
     faults += seen.lost
@@ -73,7 +66,7 @@ async def _stopped(running: Api, after: float, seen: _Seen, number: int) -> floa
     working = asyncio.gather(*clients)
     await asyncio.sleep(after)
     begun = monotonic()
-    running.process.terminate()
+    running.process.send(signal.SIGTERM)
     ended = asyncio.to_thread(running.process.wait, 60)
     await asyncio.gather(working, ended)
     return monotonic() - begun
@@ -121,6 +114,20 @@ async def _asked(wire: tuple[asyncio.StreamReader, asyncio.StreamWriter], sent: 
     except (OSError, asyncio.IncompleteReadError):
         return 0, True
     return int(head[9:12]), b"connection: close" in head
+
+
+def end_abruptly() -> None:
+    """Break it: connections are cut where they stand."""
+    from detector.api import running
+
+    async def abrupt(self: running.ApiServer, sockets: Any = None) -> None:
+        del sockets
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+    running.ApiServer.shutdown = abrupt  # type: ignore[method-assign]
 
 
 PROMISE = Promise(

@@ -76,7 +76,7 @@ class Recorder:
         names: dict[str, int] = {}
         for path in sorted(self.home.rglob("*")):
             name = path.relative_to(self.home).as_posix()
-            if not (name.startswith("data/detector.db") or name.endswith(".lock")):
+            if not (name.startswith("data/detector.db") or name.endswith((".lock", ".writers"))):
                 names[name] = path.stat().st_ino
         was = self._seen.names
         gone = {inode: name for name, inode in was.items() if names.get(name) != inode}
@@ -122,8 +122,8 @@ def recorded(home: Path) -> Iterator[Recorder]:
         recorder.flushed(descriptor if isinstance(descriptor, int) else descriptor.fileno())
 
     @contextmanager
-    def commit(self: Database) -> Iterator[Any]:
-        with write(self) as connection:
+    def commit(self: Database, **given: Any) -> Iterator[Any]:
+        with write(self, **given) as connection:
             yield connection
         recorder.committed()
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
-from trust.api_process import ApiProcess
+from trust.serving import Api
 
 #: Stands in bodies, names, paths, queries and headers of everything that is sent, and nowhere in a log or an answer's
 #: headers. (An excerpt of a faulty value goes back to its sender only.)
@@ -35,7 +36,7 @@ _FINE = frozenset({200})
 def _post(
     body: bytes = BODY, *headers: str, path: str = "/predict", length: str | None = "", version: str = "1.1"
 ) -> bytes:
-    lines = [f"POST {path} HTTP/{version}", "Host: x", f"X-Note: {CARD}"]
+    lines = [f"POST {path} HTTP/{version}", "Host: 127.0.0.1", f"X-Note: {CARD}"]
     if not any(header.lower().startswith("content-type") for header in headers):
         lines.append("Content-Type: application/json")
     if length is not None:
@@ -44,7 +45,7 @@ def _post(
 
 
 def _get(path: str, *headers: str, method: str = "GET", version: str = "1.1") -> bytes:
-    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: x", *headers, "", ""]).encode("latin-1")
+    return "\r\n".join([f"{method} {path} HTTP/{version}", "Host: 127.0.0.1", *headers, "", ""]).encode("latin-1")
 
 
 def _chunked(*chunks: bytes) -> bytes:
@@ -80,10 +81,9 @@ def raw_requests() -> Iterator[Raw]:
         yield Raw(f"two types, {kinds[0]} first", two, frozenset({415}), may_close=False)
     yield Raw("a packed body", _post(gzip.compress(BODY), "Content-Encoding: gzip"), _REFUSED, may_close=False)
     yield Raw("UTF-16", _post(BODY.decode().encode("utf-16")), frozenset({400}), may_close=False)
-    # How long a head may be is for the limits under load to say; here it must only do no harm.
     yield Raw("a header without end", _get("/health")[:-2] + b"X-A: " + b"a" * 300_000, _REFUSED)
-    yield Raw("a huge header", _get("/health", f"X-A: {CARD * 20_000}"), _REFUSED | _FINE)
-    yield Raw("10,000 headers", _get("/health", *(f"X-{n}: {CARD}" for n in range(10_000))), _REFUSED | _FINE)
+    yield Raw("a huge header", _get("/health", f"X-A: {CARD * 20_000}"), _REFUSED)
+    yield Raw("10,000 headers", _get("/health", *(f"X-{n}: {CARD}" for n in range(10_000))), _REFUSED)
     yield Raw("a NUL in a header", _get("/health", f"X-A: {CARD}\0"), _REFUSED)
     yield Raw("a lone carriage return in a header", _get("/health", f"X-A: {CARD}\rX-B: 1"), _REFUSED)
     yield Raw("a folded header", _get("/health", f"X-Request-ID: a\r\n {CARD}"), _REFUSED | _FINE)
@@ -127,14 +127,16 @@ def raw_requests() -> Iterator[Raw]:
         yield Raw(f"a forged line to {path}", forged, frozenset({422}), may_close=False, half_closes=False)
 
 
-def answered(api: ApiProcess, raw: Raw) -> bytes:
+def answered(api: Api, raw: Raw) -> bytes:
     """Send the bytes, say that nothing follows, and return all that comes back until the connection closes."""
     received = b""
     with api.connect(10.0) as connection:
         try:
             connection.sendall(raw.data)
             if raw.half_closes:
-                connection.shutdown(socket.SHUT_WR)
+                # Where the other side has closed already, there may be an answer all the same.
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_WR)
             while block := connection.recv(1 << 16):
                 received += block
         except (ConnectionResetError, BrokenPipeError):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from trust.api_process import FACTORY, ApiProcess, api_process
-from trust.p20_raw_http import trained_home
 from trust.promise import Outcome, Promise, Size
 from trust.raw_requests import CARD, Raw, answered, raw_requests
+from trust.serving import Api, api
+from trust.workspaces import trained_home
 
 SECRET = "hunter2-and-nobody-knows"  # noqa: S105 - a secret to look for
 _PROBLEM = re.compile(rb"content-type: application/problem\+json")
@@ -25,17 +23,14 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Send every fault with a card number in it, break the database under the API, and read all that it wrote."""
     faults: list[str] = []
     problems = 0
-    secrets = {"SOME_API_TOKEN": SECRET}
-    home = trained_home(folder)
-    with (
-        patch.dict(os.environ, secrets),
-        api_process(home, "trust.broken_api:leaking" if broken else FACTORY) as api,
-    ):
+    trained_home(folder, 60, trees=5)
+    breaks = ["trust.broken_api:leak"] if broken else []
+    with api(folder, broken=breaks, log_level="INFO", environment={"SOME_API_TOKEN": SECRET}) as running:
         for raw in list(raw_requests())[:: size.choose(1, 5)]:
-            received = answered(api, raw)
-            problems += _told(raw, received, home, faults)
-        problems += _without_database(api, home, faults)
-    lines = (home / "api.log").read_text(errors="replace").splitlines()
+            received = answered(running, raw)
+            problems += _told(raw, received, folder, faults)
+        problems += _without_database(running, folder, faults)
+    lines = running.written.splitlines()
     for number, line in enumerate(lines, 1):
         for what in (CARD, SECRET):
             if what in line:
@@ -73,7 +68,7 @@ def _wrong(body: str, home: Path) -> list[str]:
     return [f"a problem document tells {what!r}" for what in found] + ["an excerpt is too long"] * len(long)
 
 
-def _without_database(api: ApiProcess, home: Path, faults: list[str]) -> int:
+def _without_database(running: Api, home: Path, faults: list[str]) -> int:
     """Put noise where the database is; what fails then is told without its inside."""
     for name in ("detector.db", "detector.db-wal", "detector.db-shm"):
         path = home / "data" / name
@@ -82,7 +77,7 @@ def _without_database(api: ApiProcess, home: Path, faults: list[str]) -> int:
     rows = [{"amount": n, "country": "NL", "note": CARD} for n in range(30)]
     count = 0
     for path in ("/train", "/update"):
-        connection = HTTPConnection("127.0.0.1", api.port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", running.port, timeout=30)
         connection.request("POST", path, json.dumps(rows), {"Content-Type": "application/json"})
         answer = connection.getresponse()
         body = answer.read().decode()

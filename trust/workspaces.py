@@ -1,20 +1,24 @@
-"""A small workspace for checks: a champion, a scored file, and its most severe rows in the queue."""
+"""Small workspaces for checks, and made-up transactions."""
 
 from __future__ import annotations
 
 import atexit
+import random
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from detector.core.model import DynamicAnomalyDetector
 from detector.service import scoring, uploads
 from detector.service.review import queueing
 from detector.service.versions import training
 from detector.service.versions.training import TrainParameters
+from detector.service.versions.versioning import new_version
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 
@@ -24,8 +28,24 @@ SMALL = TrainParameters(n_estimators=8, max_samples=64)
 CASES = 40
 
 
+def transactions(count: int, seed: int = 7) -> list[dict[str, Any]]:
+    """Return made-up transactions of six fields, as the API takes them."""
+    source = random.Random(seed)  # noqa: S311 - no secret
+    return [
+        {
+            "amount": round(source.lognormvariate(3.5, 1.1), 2),
+            "balance": round(source.gauss(2_000, 900), 2),
+            "age_days": source.randint(1, 4_000),
+            "country": source.choice(["NL", "DE", "FR", "BE", "PL"]),
+            "merchant": f"m-{source.randint(1, 60):03d}",
+            "card_present": source.random() < 0.7,
+        }
+        for _ in range(count)
+    ]
+
+
 def payments(rows: int, seed: int = 0) -> pd.DataFrame:
-    """Return made-up card payments, of which one in twenty is far too dear."""
+    """Return a table of made-up card payments, of which one in twenty is far too dear."""
     random = np.random.default_rng(seed)
     odd = random.random(rows) < 0.05
     return pd.DataFrame(
@@ -39,15 +59,41 @@ def payments(rows: int, seed: int = 0) -> pd.DataFrame:
     )
 
 
+def settings_in(home: Path, **given: Any) -> Settings:
+    """Return the settings of a workspace that heeds nothing of the environment; nobody listens where it looks."""
+    return Settings(**({"home": home, "model_path": None, "database_url": None, "api_port": 9} | given))
+
+
+def opened(home: Path, **given: Any) -> Workspace:
+    """Open a workspace."""
+    return Workspace.open(settings_in(home, **given))
+
+
+def trained_home(folder: Path, rows: int = 1_000, *, trees: int = 100, **given: Any) -> Settings:
+    """Train a model on transactions in ``folder`` and return the settings of that workspace."""
+    ws = opened(folder, **given)
+    training.train_rows(ws, transactions(rows), TrainParameters(n_estimators=trees), actor="setup")
+    ws.close()
+    return ws.settings
+
+
+def workspace_of(home: Path, versions: int) -> Workspace:
+    """Open a workspace with so many versions of different models; the first is champion."""
+    ws = opened(home)
+    training.train_rows(ws, transactions(200, 0), TrainParameters(n_estimators=20), actor="setup")
+    for seed in range(1, versions):
+        detector = DynamicAnomalyDetector(n_estimators=20, random_state=seed).fit(transactions(200, seed))
+        ws.registry.register(new_version(detector, origin="trained"), actor="setup")
+    return ws
+
+
 def small_workspace(home: Path) -> Path:
-    """Make the workspace in ``home``, which must not be there yet, and return it; made once a process, then copied."""
+    """Make a workspace in ``home``, which must not be there yet, and return it: made once a process, then copied.
+
+    It has a champion, a scored file, and that file's most severe rows in the queue.
+    """
     shutil.copytree(_template(), home)
     return home
-
-
-def opened(home: Path, **given: object) -> Workspace:
-    """Open a workspace; nobody listens where it looks for the API."""
-    return Workspace.open(Settings(**({"home": home, "api_port": 9} | given)))  # type: ignore[arg-type]
 
 
 @cache

@@ -57,8 +57,8 @@ class Endpoints:
     workspace: Workspace
 
     def __init__(self, traffic: Traffic) -> None:
-        self.readiness = Readiness()
         self._traffic = traffic
+        self.readiness = Readiness()
         self._fields = FieldsMemo()
         self.repeats = Repeats(lambda: self.workspace.database)
         self.cases = CaseEndpoints(lambda: self.workspace, self.repeats)

@@ -5,44 +5,34 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from detector.service.versions.training import TrainParameters, train_rows
-from detector.service.workspace import Workspace
-from detector.settings import Settings
-from trust.api_process import FACTORY, ApiProcess, api_process
 from trust.promise import Outcome, Promise, Size
 from trust.raw_requests import Raw, answered, raw_requests
+from trust.serving import Api, api
+from trust.workspaces import trained_home
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
-
-
-def trained_home(home: Path) -> Path:
-    """Make a workspace with a small model in ``home``."""
-    ws = Workspace.open(Settings(home=home, model_path=None, database_url=None, log_level="ERROR"))
-    rows = [{"amount": 10.0 + (7 * n) % 31, "country": ("NL", "DE", "FR")[n % 3]} for n in range(60)]
-    train_rows(ws, rows, TrainParameters(n_estimators=5), actor="trust")
-    ws.close()
-    return home
 
 
 def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Send each request over a socket to a served API, and see that it answers others afterwards."""
     faults: list[str] = []
     sent = 0
-    with api_process(trained_home(folder), "trust.broken_api:leaking" if broken else FACTORY) as api:
+    trained_home(folder, 60, trees=5)
+    with api(folder, broken=["trust.broken_api:leak"] if broken else []) as running:
         for raw in list(raw_requests()) * 5 if size.full else list(raw_requests())[::4]:
             sent += 1
-            fault = wrong(api, raw)
+            fault = wrong(running, raw)
             if fault:
                 faults.append(f"{raw.title}: {fault}")
-            if not api.is_well():
+            if not running.is_well():
                 faults.append(f"{raw.title}: nobody is answered afterwards")
                 break
     return Outcome(f"{sent} requests: each a 4xx, a closed connection or, where it is right, an answer", tuple(faults))
 
 
-def wrong(api: ApiProcess, raw: Raw) -> str | None:
+def wrong(running: Api, raw: Raw) -> str | None:
     """Return what is wrong with the answer to ``raw``."""
-    received = answered(api, raw)
+    received = answered(running, raw)
     statuses = [int(status) for status in _STATUS.findall(received)]
     if not statuses:
         return None if raw.may_close else "no answer"
