@@ -178,7 +178,7 @@ def _finished(home: Path, folder: Path, rounds: int, again: str | None, done: se
         answered = set(connection.scalars(select(tables.requests.c.key).where(tables.requests.c.status == 200)))
         query = (
             select(tables.audit.c.actor, func.count().label("entries"))
-            .where(tables.audit.c.action.in_([*_LOGGED.values(), "champion moved"]))
+            .where(tables.audit.c.action.in_([*_LOGGED.values(), "champion moved", "update held back"]))
             .group_by(tables.audit.c.actor)
         )
         logged = {row.actor: row.entries for row in connection.execute(query)}
