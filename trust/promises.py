@@ -1,6 +1,6 @@
 """All promises, found by their modules, each with a ``PROMISE``.
 
-``p01_swaps.py`` and so on are promises, ``i01_fault_places.py`` what holds for whatever comes in, ``t01_doors.py`` threats.
+``p01_swaps.py`` and so on are promises, ``i01_fault_places.py`` what holds whatever comes in, ``t01_doors.py`` threats.
 """
 
 from __future__ import annotations
