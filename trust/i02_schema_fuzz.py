@@ -38,10 +38,11 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-#: Requests that are drawn for a path, full and short; a training takes as long as fifty scores.
-DRAWN = {"/predict": (1_200, 12), "/predict/batch": (900, 12), "/train": (120, 2), "/update": (120, 2)}
-#: For other doors; where there is little to vary, fewer.
-OTHERS = (200, 2)
+#: Requests that are drawn for a path, full and short; each is sent as every caller. A training takes as long as fifty
+#: scores.
+DRAWN = {"/predict": (900, 12), "/predict/batch": (600, 12), "/train": (80, 2), "/update": (80, 2)}
+#: For other doors.
+OTHERS = (130, 2)
 HERE = "http://127.0.0.1"
 #: Calls that are drawn together; what was drawn before is remembered, and more of it slows the drawing down.
 AT_A_TIME = 500
@@ -99,7 +100,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
         callers = [_caller(name, folder / name, stack) for name in names]
         _alone(callers, size)
         for caller in callers:
-            _in_sequence(caller, size.choose(10, 1))
+            _in_sequence(caller, size.choose(20, 1))
     answers = sum((caller.answers for caller in callers), Counter[int]())
     told = ", ".join(f"{count:,} x {status}" for status, count in sorted(answers.items()))
     return Outcome(
