@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, get_args
 from unittest.mock import patch
@@ -38,10 +38,11 @@ CHECKS = [
     checks.response_headers_conformance,
     checks.response_schema_conformance,
 ]
-#: Calls with random data by path, by all callers, full and short; a training takes as long as fifty scores.
-CALLS = {"/predict": (5_000, 24), "/predict/batch": (3_500, 24), "/train": (500, 4), "/update": (500, 4)}
-#: Other doors: calls, full and short.
-OTHERS = (700, 4)
+#: Requests that are drawn for a path, full and short; each is sent as every caller. A training takes as long as fifty
+#: scores.
+DRAWN = {"/predict": (900, 12), "/predict/batch": (600, 12), "/train": (80, 2), "/update": (80, 2)}
+#: For other doors.
+OTHERS = (130, 2)
 HERE = "http://127.0.0.1"
 #: Calls that are drawn together; what was drawn before is remembered, and more of it slows the drawing down.
 AT_A_TIME = 500
@@ -59,11 +60,11 @@ _KNOWN = st.fixed_dictionaries(
 )
 
 
-class Tried:
-    """Counts calls and answers, and keeps what was wrong, each once."""
+class Caller:
+    """Calls an API of its own, counts the answers, and keeps what was wrong, each once."""
 
-    def __init__(self, client: Any, headers: Mapping[str, str]) -> None:
-        self.client, self.headers = client, dict(headers)
+    def __init__(self, name: str, schema: Any, client: Any, headers: Mapping[str, str]) -> None:
+        self.name, self.schema, self.client, self.headers = name, schema, client, dict(headers)
         self.answers: Counter[int] = Counter()
         self.faults: dict[str, str] = {}
 
@@ -94,25 +95,30 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     """Send random, valid and invalid requests, alone and in sequences, as each kind of caller."""
     quiet()
     breaking: AbstractContextManager[Any] = patch.object(Endpoints, "model_info", _raises) if broken else nullcontext()
-    answers: Counter[int] = Counter()
-    faults: list[str] = []
-    callers = size.choose(*CALLERS)[: 1 if broken else None]
-    for name in callers:
-        with breaking, _workspace(folder / name) as ws:
-            headers = {} if name == "local" else {"Authorization": f"Bearer {keys_of_all_roles(ws)[name]}"}
-            app = create_app(ws)
-            schema = schemathesis.openapi.from_dict(app.openapi())
-            # A key that is made up is one that is guessed: after ten of them nobody is heard.
-            schema.config.generation.update(with_security_parameters=False)
-            schema.app = _from_here(app)
-            with asgi.get_client(schema.app) as client:
-                tried = Tried(client, headers)
-                _alone(schema, tried, size, len(callers))
-                _in_sequence(schema, tried, size, len(callers))
-            answers += tried.answers
-            faults += [f"{name}: {fault}" for fault in tried.faults.values()]
+    names = size.choose(*CALLERS)[: 1 if broken else None]
+    with breaking, ExitStack() as stack:
+        callers = [_caller(name, folder / name, stack) for name in names]
+        _alone(callers, size)
+        for caller in callers:
+            _in_sequence(caller, size.choose(20, 1))
+    answers = sum((caller.answers for caller in callers), Counter[int]())
     told = ", ".join(f"{count:,} x {status}" for status, count in sorted(answers.items()))
-    return Outcome(f"{sum(answers.values()):,} calls by {len(callers)} kind(s) of caller: {told}", tuple(faults))
+    return Outcome(
+        f"{answers.total():,} calls by {len(callers)} kind(s) of caller: {told}",
+        tuple(f"{caller.name}: {fault}" for caller in callers for fault in caller.faults.values()),
+    )
+
+
+def _caller(name: str, folder: Path, stack: ExitStack) -> Caller:
+    """Open a workspace and return who calls its API."""
+    ws = stack.enter_context(_workspace(folder))
+    headers = {} if name == "local" else {"Authorization": f"Bearer {keys_of_all_roles(ws)[name]}"}
+    app = create_app(ws)
+    schema = schemathesis.openapi.from_dict(app.openapi())
+    # A key that is made up is one that is guessed: after ten of them nobody is heard.
+    schema.config.generation.update(with_security_parameters=False)
+    schema.app = _from_here(app)
+    return Caller(name, schema, stack.enter_context(asgi.get_client(schema.app)), headers)
 
 
 def _from_here(app: Any) -> Any:
@@ -146,18 +152,18 @@ def _rows(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def _alone(schema: Any, tried: Tried, size: Size, share: int) -> None:
-    for found in schema.get_all_operations():
+def _alone(callers: Sequence[Caller], size: Size) -> None:
+    """Draw random requests to each door, and send each as every caller: drawing takes longer than answering."""
+    for found in callers[0].schema.get_all_operations():
         operation = found.ok()
-        count = size.choose(*CALLS.get(operation.path, OTHERS)) // share
         modes = [mode for mode in schemathesis.GenerationMode if len(operation.body) or not mode.is_negative]
-        each = max(count // len(modes), 1)
+        each = size.choose(*DRAWN.get(operation.path, OTHERS)) // len(modes)
         for mode in modes:
             for begun in range(0, each, AT_A_TIME):
-                _many(operation, mode, tried, min(AT_A_TIME, each - begun), begun)
+                _many(operation, mode, callers, min(AT_A_TIME, each - begun), begun)
 
 
-def _many(operation: Any, mode: Any, tried: Tried, count: int, number: int) -> None:
+def _many(operation: Any, mode: Any, callers: Sequence[Caller], count: int, number: int) -> None:
     @settings(
         max_examples=count,
         deadline=None,
@@ -171,31 +177,32 @@ def _many(operation: Any, mode: Any, tried: Tried, count: int, number: int) -> N
         if mode.is_positive:
             _with_known(case, known)
         _few_trees(case)
-        with suppress(Exception):  # noted by the call
-            tried.call(case)
+        for caller in callers:
+            with suppress(Exception):  # noted by the call
+                caller.call(case)
 
     send()
 
 
-def _in_sequence(schema: Any, tried: Tried, size: Size, share: int) -> None:
+def _in_sequence(caller: Caller, sequences: int) -> None:
     """Follow the links of the description: what was trained or learned is scored, learned and looked at."""
 
-    class Sequences(schema.as_state_machine()):  # type: ignore[misc]
+    class Sequences(caller.schema.as_state_machine()):  # type: ignore[misc]
         def before_call(self, case: Any) -> None:
             _few_trees(case)
             if isinstance(case.body, dict) and isinstance(case.body.get("transactions"), list):
                 case.body["transactions"] = [*_rows(12), *case.body["transactions"][:12]][:16]
 
         def get_call_kwargs(self, _case: Any) -> dict[str, Any]:
-            return {"base_url": HERE, "session": tried.client, "headers": tried.headers}
+            return {"base_url": HERE, "session": caller.client, "headers": caller.headers}
 
         def after_call(self, response: Any, _case: Any) -> None:
-            tried.answers[response.status_code] += 1
+            caller.answers[response.status_code] += 1
 
         def validate_response(self, response: Any, case: Any, **_options: Any) -> None:
-            tried.check(response, case)
+            caller.check(response, case)
 
-    for number in range(size.choose(150, 2) // share or 1):
+    for number in range(sequences):
         try:
             run_state_machine_as_test(
                 seed(number)(Sequences),
@@ -208,7 +215,7 @@ def _in_sequence(schema: Any, tried: Tried, size: Size, share: int) -> None:
             # What can be done next depends on what the server holds by now, so a sequence cannot be drawn twice.
             continue
         except Exception as error:  # noqa: BLE001 - an error of the server that nobody answered
-            tried.faults.setdefault("sequence", f"a sequence raised {type(error).__name__}")
+            caller.faults.setdefault("sequence", f"a sequence raised {type(error).__name__}")
 
 
 def _with_known(case: Any, known: list[dict[str, Any]]) -> None:

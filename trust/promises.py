@@ -1,6 +1,6 @@
 """All promises, found by their modules, each with a ``PROMISE``.
 
-``p01_swaps.py`` and so on are promises, ``i01_fault_places.py`` is about what comes in, ``t01_doors.py`` a threat.
+``p01_swaps.py`` and so on are promises, ``i01_fault_places.py`` what holds whatever comes in, ``t01_doors.py`` threats.
 """
 
 from __future__ import annotations

@@ -133,6 +133,9 @@ def answered(api: Api, raw: Raw) -> bytes:
     with api.connect(10.0) as connection:
         try:
             connection.sendall(raw.data)
+            if not raw.may_close:
+                # An answer that has to come may take its time, and would not be sent to who has said goodbye.
+                received = connection.recv(1 << 16)
             if raw.half_closes:
                 # Where the other side has closed already, there may be an answer all the same.
                 with suppress(OSError):

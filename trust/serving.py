@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep
@@ -37,12 +37,22 @@ class Api:
     @property
     def open_files(self) -> int:
         """Number of files and sockets that the process holds open."""
-        return sum(1 for _ in Path(f"/proc/{self.process.pid}/fd").iterdir())
+        return len(list(self._open()))
+
+    @property
+    def open_sockets(self) -> int:
+        """Number of sockets among them."""
+        return sum(name.startswith("socket:") for name in self._open())
 
     @property
     def written(self) -> str:
         """All that it has written to its log."""
         return self.log.read_text(errors="replace")
+
+    def _open(self) -> Iterator[str]:
+        for place in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                yield str(place.readlink())
 
     def connect(self, timeout: float = 5.0) -> socket.socket:
         """Open a connection."""

@@ -60,7 +60,7 @@ def _exported(ws: Workspace, rows: int, faults: list[str]) -> int:
         deciding.decide(ws, [case], "fraud", "stolen_card", actor=FORMULAS[0], note=note)
     save_view(ws, FORMULAS[0], Filters(search=FORMULAS[1]), owner=FORMULAS[3])
     seen = 0
-    scored = list(csv.reader(export_scored(ws, run.id, "csv", actor="x").path.open(newline="", encoding="utf-8")))
+    scored = _lines(export_scored(ws, run.id, "csv", actor="x").path)
     seen += _look("CSV", scored, faults)
     place = scored[0].index(COLUMNS[2])
     expected = table[COLUMNS[2]].tolist()
@@ -77,9 +77,14 @@ def _exported(ws: Workspace, rows: int, faults: list[str]) -> int:
     seen += _look("log", list(csv.reader(io.StringIO(log, newline=""))), faults)
     faulty = receive(ws, "faulty.csv", f"{text}=1+1,2\n".encode(), actor="x")
     checked(ws, faulty.id, set_aside=True)
-    aside = list(csv.reader(rejected.rejected_rows(ws, faulty.id).open(newline="", encoding="utf-8")))
+    aside = _lines(rejected.rejected_rows(ws, faulty.id))
     seen += _look("rows set aside", aside, faults)
     return seen
+
+
+def _lines(path: Path) -> list[list[str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.reader(file))
 
 
 def _look(title: str, rows: list[list[Any]], faults: list[str]) -> int:
