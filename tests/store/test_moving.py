@@ -209,7 +209,9 @@ def test_the_command_prints_what_each_table_holds_and_what_to_do_next(
     assert main(["move-database", "--to", empty_address]) == 0
     out = capsys.readouterr().out
     for table in tables.metadata.tables:
-        assert any(line.split()[:2] == [table, "30"] for line in out.splitlines()), table
+        # The log has one end.
+        rows = "1" if table == "audit_head" else "30"
+        assert any(line.split()[:2] == [table, rows] for line in out.splitlines()), table
     assert "counts and hashes are equal" in out
     assert "Set DATABASE_URL to the new address" in out
     assert main(["move-database", "--to", empty_address]) == 2
