@@ -12,6 +12,7 @@ the machine itself, judged by the other end of the socket. What a request says o
 from __future__ import annotations
 
 import re
+from asyncio import Task, create_task, shield
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple
@@ -116,6 +117,7 @@ class AdmissionMiddleware:
         self._rate = RequestRate(settings.requests_per_second, settings.burst_seconds)
         # Of its own, so that looking for keys does not queue behind trainings.
         self._one_at_a_time: CapacityLimiter | None = None
+        self._refreshing: Task[Keys | None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass or answer why not."""
@@ -134,7 +136,11 @@ class AdmissionMiddleware:
             await self.app(scope, receive, send)
             return
         watch = self._keys()
-        keys = watch.fresh() or await self._look(watch)
+        keys = watch.fresh()
+        if keys is None:
+            keys = await shield(self._refresh(watch))
+        elif watch.due:
+            self._refresh(watch)
         if keys is None:
             await _refuse(_NO_DATABASE, scope, receive, send)
             return
@@ -186,6 +192,12 @@ class AdmissionMiddleware:
         typed = "" if well_formed(key.decode("latin-1")) else " It does not have the form of a key: was it cut short?"
         detail = f"This key is not known here, was revoked, or has expired.{typed}"
         return Refusal(HTTPStatus.UNAUTHORIZED, "wrong_key", detail, _WRONG)
+
+    def _refresh(self, watch: KeyWatch) -> Task[Keys | None]:
+        """Have the keys read, once for all requests that come meanwhile."""
+        if self._refreshing is None or self._refreshing.done():
+            self._refreshing = create_task(self._look(watch))
+        return self._refreshing
 
     async def _look(self, watch: KeyWatch) -> Keys | None:
         """Have the keys read in a thread, in bounded time; return what is known then."""

@@ -25,6 +25,8 @@ from detector.store.key_tables import api_keys
 
 #: Seconds for which the keys are not read again; with the time to read them, a revocation takes less than 0.25.
 FRESH = 0.2
+#: Age in seconds from which they are read again beside the requests, so that hardly one has to wait for it.
+DUE = 0.08
 #: Seconds between two notes in the database of which keys were used: "last used" is that coarse.
 NOTED_EVERY = 60.0
 
@@ -80,6 +82,11 @@ class KeyWatch:
     def fresh(self) -> Keys | None:
         """Return the keys when they were read within :data:`FRESH` seconds, else ``None``. Takes no lock."""
         return self._keys if monotonic() < self._until else None
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to read the keys again, though they are still fresh."""
+        return monotonic() > self._until - FRESH + DUE
 
     def look(self) -> Keys:
         """Read the keys, unless somebody has done so while this waited; on a failure the last ones go on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,14 +12,16 @@ import pytest
 import time_machine
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from detector.api import create_app
-from detector.api.admission import Rights
+from detector.api.admission import AdmissionMiddleware, Rights
 from detector.api.doors import Door, doors
 from detector.api.routes import Endpoints
 from detector.api.traffic import Traffic
 from detector.service.access import Caller, Right, Role
+from detector.service.key_watch import Keys, KeyWatch
 from detector.service.keys import create_key, revoke_key
 from detector.service.workspace import Workspace
 from tests.api.conftest import settings_in
@@ -355,3 +358,44 @@ def test_a_door_with_a_place_for_a_name_asks_for_its_own_right() -> None:
     assert rights.at("/models/compare") == {"GET": "read", "POST": "manage"}
     assert rights.at("/models/3/4") is None
     assert rights.at("/models") is None
+
+
+def test_requests_that_come_while_the_keys_are_read_share_one_reading(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = 0
+    read = KeyWatch._read
+
+    def counted(watch: KeyWatch) -> Keys:
+        nonlocal readings
+        readings += 1
+        return read(watch)
+
+    async def reached(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        passed.append(1)
+
+    passed: list[int] = []
+    endpoints = Endpoints(Traffic())
+    admission = AdmissionMiddleware(reached, doors(endpoints), lambda: ws.keys, ws.settings)
+    monkeypatch.setattr(KeyWatch, "_read", counted)
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/model/info",
+        "headers": [(b"host", b"127.0.0.1")],
+        "client": ("127.0.0.1", 1),
+    }
+
+    async def many() -> None:
+        await asyncio.gather(*(admission(dict(scope), _nothing, _nowhere) for _ in range(50)))
+
+    asyncio.run(many())
+    assert (len(passed), readings) == (50, 1)
+
+
+async def _nothing() -> Message:
+    raise AssertionError("no body is read")
+
+
+async def _nowhere(_message: Message) -> None:
+    raise AssertionError("nothing is answered here")
