@@ -155,7 +155,7 @@ def _through_service(ws: Workspace, size: Size, faults: list[str]) -> tuple[int,
 def _through_api(ws: Workspace, size: Size, faults: list[str]) -> tuple[int, int]:
     detector = ws.require_champion().detector
     reasons = answers = 0
-    with TestClient(create_app(ws)) as client:
+    with TestClient(create_app(ws), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)) as client:
         for title, table in _tables(size.choose(50, 2), 77):
             if title in {"another type", "renamed", "another unit"}:
                 continue  # one request of few rows is read by what the last update remembered, and refused otherwise
@@ -183,7 +183,10 @@ def _through_api(ws: Workspace, size: Size, faults: list[str]) -> tuple[int, int
 def _nothing_rather_than_wrong(ws: Workspace, faults: list[str]) -> None:
     """With a kernel that misses the score, nobody is given an explanation."""
     rows = [_plain(row) for row in payments(3, seed=8, day=29).to_dict("records")]
-    with TestClient(create_app(ws)) as client, patch.object(kernels, "shap_values", _scaled(kernels.shap_values)):
+    with (
+        TestClient(create_app(ws), base_url="http://127.0.0.1", client=("127.0.0.1", 50_000)) as client,
+        patch.object(kernels, "shap_values", _scaled(kernels.shap_values)),
+    ):
         given = client.post("/predict/batch?explain=true", json=rows).json()["predictions"]
         given.append(client.post("/predict?explain=true", json={"data": rows[0]}).json())
         if any(verdict.get("reasons") is not None for verdict in given):
