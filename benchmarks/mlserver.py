@@ -152,7 +152,7 @@ def peer(python: Path, home: Path, workers: int) -> Iterator[tuple[int, int]]:
         for _ in range(200):  # it listens before the model is there
             if ask(ports[0], request)[1].startswith(b"HTTP/1.1 200"):
                 break
-            time.sleep(0.1)
+            time.sleep(0.1)  # nothing tells when the model is there
         yield ports[0], process.pid
     finally:
         process.terminate()
@@ -215,7 +215,7 @@ def open_loop(port: int, requests: list[bytes], rate: float, seconds: float, con
             for slot in range(number, int(rate * seconds), connections):
                 due = begin + slot / rate
                 if (wait := due - perf_counter()) > 0:
-                    time.sleep(wait)
+                    time.sleep(wait)  # until the next request is due
                 answer = asker.ask(requests[slot % len(requests)])
                 found[number].append(perf_counter() - due)
                 if not answer.startswith(b"HTTP/1.1 200"):

@@ -1,4 +1,4 @@
-"""Requests in plain counters: under a microsecond each, however many paths a caller makes up.
+"""Requests in plain counters: cheap ones, however many paths a caller makes up.
 
 What is counted under a name of its own is what the application itself has: its routes with their methods, four classes
 of status. All else is ``unknown``.

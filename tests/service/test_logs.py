@@ -80,7 +80,7 @@ def test_the_lines_of_a_job_carry_its_id(ws: Workspace, capsys: pytest.CaptureFi
 def test_lines_of_libraries_are_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logs.json_formatter())
-    log = logging.getLogger("a.library")
+    log = logging.getLogger("some.package")
     log.addHandler(handler)
     token = request_context.REQUEST_ID.set("r-1")
     try:
@@ -96,7 +96,7 @@ def test_lines_of_libraries_are_json_too(capsys: pytest.CaptureFixture[str]) -> 
         log.removeHandler(handler)
     written = capsys.readouterr().err
     first, second = (json.loads(line) for line in written.splitlines())
-    assert (first["event"], first["logger"], first["level"]) == ("red\n\x1b[31m\u202e", "a.library", "warning")
+    assert (first["event"], first["logger"], first["level"]) == ("red\n\x1b[31m\u202e", "some.package", "warning")
     assert first["request_id"] == "r-1"
     assert second["exception"][0]["exc_type"] == "ValueError"
     assert "4111111111111111" not in written
