@@ -72,7 +72,7 @@ def _at_doors(home: Path, files: list[tuple[str, bytes]], canary: Path, faults: 
     try:
         train_rows(ws, [{"a": n % 7, "b": n % 11} for n in range(60)], TrainParameters(n_estimators=3), actor="trust")
         with TestClient(
-            create_app(ws), "http://127.0.0.1", raise_server_exceptions=False, client=("127.0.0.1", 50_000)
+            create_app(ws), base_url="http://127.0.0.1", raise_server_exceptions=False, client=("127.0.0.1", 50_000)
         ) as client:
             paths = client.get("/openapi.json").json()["paths"]
             for path, methods in paths.items():

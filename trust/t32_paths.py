@@ -120,7 +120,7 @@ def _asked_for(ws: Workspace, faults: list[str]) -> int:
                 faults.append(f"{title} called {given[:40]!r}: {type(error).__name__}: {str(error)[:80]}")
     list_views(ws, owner="trust")
     with TestClient(
-        create_app(ws), "http://127.0.0.1", raise_server_exceptions=False, client=("127.0.0.1", 50_000)
+        create_app(ws), base_url="http://127.0.0.1", raise_server_exceptions=False, client=("127.0.0.1", 50_000)
     ) as client:
         description = client.get("/openapi.json").json()
         templates = [path for path in description["paths"] if "{" in path]
