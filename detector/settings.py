@@ -133,9 +133,10 @@ class Settings(BaseSettings):
     max_connections: int = Field(default=512, ge=1, description="Connections to the API at once.")
     backlog: int = Field(default=1024, ge=1, description="Connections that the system holds until they are accepted.")
     max_predictions_waiting: int = Field(
-        default=64, ge=1, description="Single transactions that have arrived and wait to be scored."
+        default=48, ge=1, description="Single transactions that have arrived and wait to be scored."
     )
-    max_batches: int = Field(default=2, ge=1, description="Batches and explanations at work at once.")
+    # Two at once take turns on the interpreter's lock so often that both together end later than one after the other.
+    max_batches: int = Field(default=1, ge=1, description="Batches and explanations at work at once.")
     max_batches_waiting: int = Field(default=4, ge=0, description="Batches and explanations that wait for their turn.")
     max_trainings: int = Field(default=1, ge=1, description="Trainings and updates at work at once.")
     max_trainings_waiting: int = Field(default=2, ge=0, description="Trainings and updates that wait for their turn.")

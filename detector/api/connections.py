@@ -164,6 +164,13 @@ class GuardedProtocol(HttpToolsProtocol):
         elif self.cycle is not None and not self.transport.is_closing():
             super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Make ready for the next request."""
+        if self.cycle.response_complete:
+            # What came of a body that nobody read would be kept until the connection is used again.
+            self.cycle.body = bytearray()
+        super().on_response_complete()
+
     def shutdown(self) -> None:
         """End after the request that is under way, or that lies unread; at once where there is none."""
         if not self.idle:

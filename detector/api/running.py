@@ -69,6 +69,8 @@ class ApiServer(Server):
         super().__init__(config)
         self._guard = guard
         self._closing = closing
+        self._listeners: list[socket.socket] = []
+        self._beginning: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -78,6 +80,18 @@ class ApiServer(Server):
             last.daemon = True
             last.start()
         super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        for listener in (place for server in self.servers for place in server.sockets):
+            own = socket.socket(fileno=os.dup(listener.fileno()))
+            own.setblocking(False)
+            self._listeners.append(own)
+            # uvloop takes one new connection each time that it comes round; with much to do, that is too seldom.
+            with suppress(NotImplementedError):
+                loop.add_reader(own, self._take_connections, own)
 
     async def main_loop(self) -> None:
         """Serve, and look after the connections meanwhile and until the end."""
@@ -97,20 +111,31 @@ class ApiServer(Server):
 
     async def _close_listeners(self) -> None:
         """Stop listening, and take over the connections that the system has accepted until then."""
-        kept = [socket.socket(fileno=os.dup(place.fileno())) for server in self.servers for place in server.sockets]
         for server in self.servers:
             server.close()
-        accepted = []
-        for listener in kept:
-            listener.setblocking(False)
-            with suppress(BlockingIOError):
-                while True:
-                    accepted.append(listener.accept()[0])
-            listener.close()
         loop = asyncio.get_running_loop()
-        for connection in accepted:
-            with suppress(OSError):
-                await loop.connect_accepted_socket(self._protocol, connection)
+        for listener in self._listeners:
+            with suppress(NotImplementedError):
+                loop.remove_reader(listener)
+            self._take_connections(listener)
+            listener.close()
+        if self._beginning:
+            await asyncio.wait(self._beginning)
+
+    def _take_connections(self, listener: socket.socket) -> None:
+        """Take over the connections that the system has accepted until now."""
+        loop = asyncio.get_running_loop()
+        with suppress(OSError):
+            while True:
+                accepted, _ = listener.accept()
+                accepted.setblocking(False)
+                task = loop.create_task(self._begin(accepted))
+                self._beginning.add(task)
+                task.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, connection: socket.socket) -> None:
+        with suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
 
     def _protocol(self) -> GuardedProtocol:
         return self._guard.protocol(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import threading
+from concurrent.futures import Future
 
 import pytest
 
@@ -119,6 +121,16 @@ def test_after_an_early_answer_the_rest_of_the_body_is_taken_and_the_connection_
         assert answer(wire)[0] == 200
 
 
+def test_of_a_body_that_nobody_read_nothing_is_kept(running):
+    state = running.server.server_state
+    known = set(state.connections)
+    with running.connect() as wire:
+        wire.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 50000\r\n\r\n" + b"x" * 5_000)
+        assert answer(wire)[0] == 415
+        (ours,) = state.connections - known
+        assert not ours.cycle.body
+
+
 def test_after_an_early_answer_a_body_that_does_not_end_is_cut(running, monkeypatch):
     monkeypatch.setattr(connections, "DRAIN", 0.1)
     with running.connect() as wire:
@@ -143,7 +155,7 @@ def test_what_waits_beyond_the_bound_is_refused_on_a_connection_that_is_kept(run
             assert answer(wire)[1]["connection"] == "close"
             assert rest(wire) == b""
     finally:
-        guard.most_waiting = 64
+        guard.most_waiting = 48
 
 
 def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(running):
@@ -158,11 +170,11 @@ def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(runni
             assert answer(wire)[0] == 503
             wire.sendall(whole)
             assert answer(wire)[0] == 503
-            guard.most_waiting = 64
+            guard.most_waiting = 48
             wire.sendall(whole)
             assert answer(wire)[0] == 200
     finally:
-        guard.most_waiting = 64
+        guard.most_waiting = 48
 
 
 @pytest.mark.parametrize(
@@ -195,7 +207,7 @@ def test_a_refused_client_that_waits_to_be_told_to_send_is_told_so_at_once(runni
             assert answer(wire)[0] == 503
             assert rest(wire) == b""
     finally:
-        guard.most_waiting = 64
+        guard.most_waiting = 48
 
 
 def test_an_idle_connection_makes_room_for_a_new_one(home):
@@ -212,6 +224,31 @@ def test_an_idle_connection_makes_room_for_a_new_one(home):
                 assert rest(idle) == b""
                 busy.sendall(ROW[5:])
                 assert answer(busy)[0] == 200
+
+
+def test_all_that_connected_meanwhile_are_taken_at_once(running):
+    loop, state = running.server._looking.get_loop(), running.server.server_state
+    known = set(state.connections)
+    busy, connected, rounds = threading.Event(), threading.Event(), Future()
+
+    def come_round(times):
+        if len(state.connections - known) == 30 or times == 30:
+            rounds.set_result(times)
+        else:
+            loop.call_soon(come_round, times + 1)
+
+    def work():
+        busy.set()
+        connected.wait(60)
+        loop.call_soon(come_round, 0)
+
+    loop.call_soon_threadsafe(work)
+    busy.wait(60)
+    wires = [running.connect() for _ in range(30)]
+    connected.set()
+    assert rounds.result(60) < 10
+    for wire in wires:
+        wire.close()
 
 
 def test_where_all_connections_are_busy_a_new_one_is_told_so(home):
