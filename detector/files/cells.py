@@ -31,7 +31,14 @@ class TextColumn:
     @classmethod
     def of(cls, values: Sequence[str | None]) -> TextColumn:
         """Return the column that holds ``values``; ``None`` becomes an empty cell."""
-        return cls.from_array(pa.array([value or "" for value in values], pa.string()))
+        cells = [value or "" for value in values]
+        data = "".join(cells).encode()
+        lengths = [len(cell) for cell in cells]
+        if sum(lengths) < len(data):
+            lengths = [len(cell.encode()) for cell in cells]
+        offsets = np.zeros(len(cells) + 1, np.int32)
+        np.cumsum(lengths, out=offsets[1:])
+        return cls(np.frombuffer(data, np.uint8), offsets)
 
     @classmethod
     def from_array(cls, array: pa.StringArray) -> TextColumn:

@@ -110,7 +110,11 @@ def _workbook(request: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _block_batch(block: TextBlock, names: tuple[str, ...], schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [pa.array(block.rows), pa.array(block.lines), *(block.columns[name].array() for name in names)]
+    # From anything but buffers, Arrow makes arrays only once it has imported pandas: longer than to parse most files.
+    numbers = [
+        pa.Int64Array.from_buffers(pa.int64(), len(at), [None, pa.py_buffer(at)]) for at in (block.rows, block.lines)
+    ]
+    arrays = [*numbers, *(block.columns[name].array() for name in names)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
