@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import io
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -520,6 +521,19 @@ CASES: tuple[Case, ...] = (
     ),
     Case(32, "a PDF named .csv", b"%PDF-1.7\n", Refused(("PDF", "Export"), whole_file=True)),
     Case(32, "a web page named .csv", b"<!DOCTYPE html><table>", Refused(("web page",), whole_file=True)),
+    Case(
+        32,
+        "a model named .csv",
+        pickle.dumps([1.0]),
+        Refused(("a saved Python object", "Export"), whole_file=True),
+    ),
+    Case(
+        32,
+        "a model that is plain text",
+        pickle.dumps([1.0], protocol=0),
+        Refused(("a saved Python object", "Export"), whole_file=True),
+        name="model.joblib",
+    ),
     Case(
         33,
         "a path as name, with a bidirectional control",

@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -53,25 +54,25 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     seen = _Seen()
     with api(folder, broken=[f"{_HERE}:tell_when_asked", *([f"{_HERE}:keep_bodies"] if broken else [])]) as running:
         asyncio.run(_drive(running.port, cases, size.choose(15.0, 0.5), _Seen()))  # warm: memory has found its size
-        tasks, _, files, memory = _held(running, size)
+        tasks, _, files, memory = _held(running)
         asyncio.run(_drive(running.port, cases, size.choose(300.0, 2.0), seen))
-        after = _held(running, size)
+        after = _held(running)
         until = monotonic() + size.choose(10.0, 3.0 if not broken else 0.5)
-        while (after[0] > tasks or after[1] or after[2] > files) and monotonic() < until:
+        while (after[0] > tasks or after[1] or after[2] - files) and monotonic() < until:
             sleep(0.25)
-            after = _held(running, size)
+            after = _held(running)
     faults = seen.faults
     if after[0] > tasks:
         faults.append(f"{after[0] - tasks} tasks stayed behind")
     if after[1]:
         faults.append(f"{after[1]:,} bytes of bodies or requests in lanes stayed behind")
-    if after[2] > files:
-        faults.append(f"{after[2] - files} connections or files stayed open")
+    if left := after[2] - files:
+        faults.append(f"stayed open: {', '.join(f'{count} x {Path(name).name}' for name, count in left.items())}")
     if after[3] > size.choose(1.1, 1.3) * memory:
         faults.append(f"memory rose from {memory / 1e6:.0f} to {after[3] / 1e6:.0f} MB")
     figure = (
         f"{seen.aborted:,} aborted, {seen.right:,} others right bit for bit; {after[0] - tasks:+d} tasks, "
-        f"{after[2] - files:+d} files, memory {after[3] / memory - 1:+.1%}"
+        f"+{(after[2] - files).total()} files, memory {after[3] / memory - 1:+.1%}"
     )
     return Outcome(figure, tuple(faults))
 
@@ -132,7 +133,7 @@ def _scores(document: Any) -> list[float]:
     return [verdict["anomaly_score"] for verdict in document.get("predictions", [document])]
 
 
-def _held(running: Api, size: Size) -> tuple[int, int, int, int]:
+def _held(running: Api) -> tuple[int, int, Counter[str], int]:
     """Return tasks, bytes of bodies, open files and bytes of memory."""
     already = running.written.count("HOLDS ")
     running.process.send(signal.SIGUSR1)
@@ -140,8 +141,8 @@ def _held(running: Api, size: Size) -> tuple[int, int, int, int]:
     while monotonic() < until:
         told = re.findall(r"HOLDS (\d+) (\d+)", running.written)
         if len(told) > already:
-            # How many connections to the database are kept settles only after a while.
-            files = size.choose(running.open_files, running.open_sockets)
+            # How many connections to the database its pool keeps, up to a bound of its own, depends on what came when.
+            files = Counter({name: n for name, n in running.open_files.items() if "detector.db" not in name})
             return int(told[-1][0]), int(told[-1][1]), files, running.memory
         sleep(0.02)
     raise TimeoutError("the API does not say what it holds")

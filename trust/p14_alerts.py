@@ -16,6 +16,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
@@ -46,7 +47,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     rounds, draw = size.choose(ROUNDS, SHORT_ROUNDS), random.Random(14)  # noqa: S311 - moments to kill at
     with _receiver() as (url, arrived):
         ws = _open(folder)
-        hook, secret = webhooks.add_webhook(ws, "P14", url, actor="trust")
+        hook, arrived.secret = webhooks.add_webhook(ws, "P14", url, actor="trust")
         committed: set[int] = set()
         processes = multiprocessing.get_context("forkserver")
         processes.set_forkserver_preload(["__main__", __name__])
@@ -56,11 +57,13 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
         later = datetime.now(UTC) + outbox.HOLDS + timedelta(days=1)
         while deliver_due(ws, "last", lambda: later):
             pass
-        faults = _faults(ws, hook.id, secret, committed, arrived)
+        faults = _faults(ws, hook.id, committed, arrived)
         known = len(_all(ws))
         ws.close()
-    again = sum(len(times) - 1 for times in arrived.values())
-    figure = f"{rounds} kills, {known:,} alerts committed, {len(arrived):,} messages arrived, {again:,} of them twice"
+    again = sum(len(times) - 1 for times in arrived.bodies.values())
+    figure = (
+        f"{rounds} kills, {known:,} alerts committed, {len(arrived.bodies):,} messages arrived, {again:,} of them twice"
+    )
     return Outcome(figure, faults)
 
 
@@ -135,9 +138,7 @@ def _break_outbox() -> None:
     outbox.enqueue = behind
 
 
-def _faults(
-    ws: Workspace, hook: str, secret: str, committed: set[int], arrived: dict[str, list[tuple[bytes, dict[str, str]]]]
-) -> tuple[str, ...]:
+def _faults(ws: Workspace, hook: str, committed: set[int], arrived: _Arrived) -> tuple[str, ...]:
     known = _all(ws)
     faults = [f"alert {number} was told as committed and is gone" for number in sorted(committed - set(known))]
     with ws.database.read() as connection:
@@ -150,19 +151,13 @@ def _faults(
             faults.append(f"alert {number} has no message")
         elif len(ids[number]) > 1:
             faults.append(f"alert {number} has {len(ids[number])} messages")
-        elif ids[number][0] not in arrived:
+        elif ids[number][0] not in arrived.bodies:
             faults.append(f"the message on alert {number} never arrived")
     bodies = {row["id"]: row["body"].encode() for row in rows}
-    for message, times in arrived.items():
-        for body, headers in times:
-            if bodies.get(message) != body:
-                faults.append(f"message {message} arrived as something that is not in the outbox")
-                continue
-            try:
-                Webhook(secret).verify(body, headers)
-            except WebhookVerificationError as error:
-                faults.append(f"message {message}: {error}")
-    return tuple(faults)
+    for message, times in arrived.bodies.items():
+        if any(body != bodies.get(message) for body in times):
+            faults.append(f"message {message} arrived as something that is not in the outbox")
+    return tuple(faults + arrived.faults)
 
 
 def _all(ws: Workspace) -> list[int]:
@@ -174,15 +169,31 @@ def _open(folder: Path) -> Workspace:
     return Workspace.open(Settings(home=folder, model_path=None, database_url=None, webhook_private_hosts="127.0.0.1"))
 
 
+@dataclass
+class _Arrived:
+    """What arrived, by id, and which signatures did not verify when it did; later their time would be too long ago."""
+
+    secret: str = ""
+    bodies: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
+    faults: list[str] = field(default_factory=list)
+
+    def take(self, body: bytes, headers: dict[str, str]) -> None:
+        self.bodies[headers["webhook-id"]].append(body)
+        try:
+            Webhook(self.secret).verify(body, headers)
+        except WebhookVerificationError as error:
+            self.faults.append(f"message {headers['webhook-id']}: {error}")
+
+
 @contextmanager
-def _receiver() -> Iterator[tuple[str, dict[str, list[tuple[bytes, dict[str, str]]]]]]:
-    """Run a receiver that takes everything; yield its address, and what arrived by id."""
-    arrived: dict[str, list[tuple[bytes, dict[str, str]]]] = defaultdict(list)
+def _receiver() -> Iterator[tuple[str, _Arrived]]:
+    """Run a receiver that takes everything; yield its address and what arrives."""
+    arrived = _Arrived()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
-            arrived[self.headers["webhook-id"]].append((body, dict(self.headers)))
+            arrived.take(body, {name.lower(): value for name, value in self.headers.items()})
             self.send_response(204)
             self.end_headers()
 

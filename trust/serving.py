@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,14 +36,9 @@ class Api:
         return int(next(line.split()[1] for line in lines if line.startswith("VmRSS:"))) * 1024
 
     @property
-    def open_files(self) -> int:
-        """Number of files and sockets that the process holds open."""
-        return len(list(self._open()))
-
-    @property
-    def open_sockets(self) -> int:
-        """Number of sockets among them."""
-        return sum(name.startswith("socket:") for name in self._open())
+    def open_files(self) -> Counter[str]:
+        """How often each file is open; all sockets count as one file, pipes and the like as others."""
+        return Counter(name.split(":[")[0] for name in self._open())
 
     @property
     def written(self) -> str:

@@ -30,6 +30,7 @@ _FOREIGN = {
     b"ORC": "an ORC file",
     b"Obj\x01": "an Avro file",
     b"{\\rtf": "a text document",
+    **dict.fromkeys((b"\x80\2", b"\x80\3", b"\x80\4", b"\x80\5"), "a saved Python object, such as a model"),
 }
 _MARKUP = (b"<!doctype", b"<html", b"<?xml", b"<table")
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -44,6 +45,8 @@ _EXTENSIONS = {
     "csv": "csv", "tsv": "csv", "txt": "csv", "parquet": "parquet", "pq": "parquet", "json": "json", "ndjson": "ndjson",
     "jsonl": "ndjson", "xlsx": "excel", "xls": "excel", "xlsm": "excel", "xlsb": "excel", "ods": "excel",
 }  # fmt: skip
+#: Saved Python objects may be plain text: then the name alone tells.
+_OBJECTS = frozenset({"joblib", "pkl", "pickle"})
 _WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".ods")
 _SAID = {"csv": "delimited text", "parquet": "Parquet", "json": "JSON", "ndjson": "JSON lines", "excel": "Excel"}
 _HEAD = 4096
@@ -70,6 +73,8 @@ def detect_format(path: Path, name: str, options: ReadOptions) -> tuple[Format, 
         head = file.read(_HEAD)
     found = _by_signature(path, head, name)
     extension = name.rsplit(".", 1)[-1].lower() if "." in name else ""
+    if found == "csv" and extension in _OBJECTS:
+        raise _foreign(name, "a saved Python object, such as a model")
     claimed = _EXTENSIONS.get(extension)
     notes = []
     if claimed and claimed != found and {claimed, found} != {"json", "ndjson"}:
