@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROLES = ("input", "amount", "id", "time", "entity", "label", "ignored")
 #: Rows in memory at a time while a file is scored: larger batches are hardly faster, and memory stays below 500 MB.
-SCORE_BATCH_ROWS = 16_384
+SCORE_BATCH_ROWS = 65_536
 #: Unreadable values printed after a command.
 CELLS_SHOWN = 5
 FAILED, INTERRUPTED = 2, 130

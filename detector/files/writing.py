@@ -24,6 +24,8 @@ _FORMULA = "^[=+\\-@\t\r\n＝＋－＠]"
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _APOSTROPHE, _NOTHING = pa.scalar("'"), pa.scalar("")
 _WRITTEN_ROWS = 8_192
+#: First values of a column of texts that are looked at to tell whether they repeat.
+_LOOKED_AT = 10_000
 _NEEDS_QUOTES = '[",\r\n]'
 
 
@@ -73,7 +75,7 @@ class ScoredWriter:
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
         if self._schema is None:
             self._schema = pa.schema([(field.name, _written_type(field.type)) for field in table.schema])
-            self._begin(self._schema)
+            self._begin(self._schema, table)
         elif table.schema.names != self._schema.names:
             raise ValueError(f"the frame has the columns {table.schema.names}, the first one had {self._schema.names}")
         table = table.cast(self._schema)
@@ -108,9 +110,13 @@ class ScoredWriter:
         self._file.close()
         self._temporary.unlink(missing_ok=True)
 
-    def _begin(self, schema: pa.Schema) -> None:
+    def _begin(self, schema: pa.Schema, first: pa.Table) -> None:
         if self.format == "parquet":
-            self._parquet = pq.ParquetWriter(self._file, schema, compression="zstd")
+            # To look for repetitions where there are none, as among numbers and identifiers, costs more than to write.
+            repeating = [
+                field.name for field in schema if pa.types.is_string(field.type) and _repeats(first[field.name])
+            ]
+            self._parquet = pq.ParquetWriter(self._file, schema, compression="zstd", use_dictionary=repeating)
             return
         names = harmless(pa.array(schema.names, pa.string()))
         self._file.write((",".join(_quoted(name) for name in names.to_pylist()) + "\n").encode())
@@ -156,6 +162,10 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
+
+
+def _repeats(texts: pa.ChunkedArray) -> bool:
+    return bool(pc.count_distinct(texts.slice(0, _LOOKED_AT)).as_py() <= min(len(texts), _LOOKED_AT) / 2)
 
 
 def _any(mask: pa.Array) -> bool:

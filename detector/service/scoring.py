@@ -24,6 +24,7 @@ from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.runs import Run, keep_run, runs_folder
+from detector.service.side_by_side import Behind
 from detector.service.sources import path_source, told_batches, upload_source
 from detector.service.tally import ScoredTally
 from detector.service.tracing import span
@@ -161,12 +162,13 @@ def score_file(
         champion = done.champion
     tally = ScoredTally(champion, ws.settings.min_importance, table.set_aside, collect=True)
     with RunWriter(runs_folder(ws)) as writer:
-        for part, batch in enumerate(told_batches(table, size, progress, f"Scoring {table.name}")):
-            known = None if done is None else done.scored(part)
-            scored = tally.score(batch, known)
-            if done is not None and known is None:
-                done.keep(part, scored)
-            writer.write(batch, scored)
+        with Behind[tuple[pd.DataFrame, pd.DataFrame]](lambda block: writer.write(*block)) as write:
+            for part, batch in enumerate(told_batches(table, size, progress, f"Scoring {table.name}")):
+                known = None if done is None else done.scored(part)
+                scored = tally.score(batch, known)
+                if done is not None and known is None:
+                    done.keep(part, scored)
+                write((batch, scored))
         if not tally.rows:
             header = table.frame(limit=0)
             writer.write(header, tally.nothing(header))
@@ -213,11 +215,17 @@ def score_path(
     tally = ScoredTally(champion, ws.settings.min_importance)
     names = own_names([column.name for column in table.columns])
     with ScoredWriter(out, formats[out.suffix.lower()]) as writer:
-        for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
-            writer.write(pd.concat([batch.rename(columns=names), tally.score(batch)], axis=1))
+
+        def add(block: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+            batch, scored = block
+            writer.write(pd.concat([batch.rename(columns=names), scored], axis=1))
+
+        with Behind(add) as write:
+            for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
+                write((batch, tally.score(batch)))
         if not tally.rows:
             header = table.frame(limit=0)
-            writer.write(pd.concat([header.rename(columns=names), tally.nothing(header)], axis=1))
+            add((header, tally.nothing(header)))
     _tell_missing(ws, champion, tally.report)
     return ScoredSummary(
         path=out,
