@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ROLES = ("input", "amount", "id", "time", "entity", "label", "ignored")
 #: Rows in memory at a time while a file is scored: larger batches are hardly faster, and memory stays below 500 MB.
-SCORE_BATCH_ROWS = 65_536
+SCORE_BATCH_ROWS = 16_384
 #: Unreadable values printed after a command.
 CELLS_SHOWN = 5
 FAILED, INTERRUPTED = 2, 130
@@ -196,6 +196,7 @@ def _train(options: argparse.Namespace) -> None:
 def _score(options: argparse.Namespace) -> None:
     import pyarrow as pa
 
+    from detector.files import read_alone
     from detector.service.scoring import score_path
 
     if options.out.suffix.lower() not in {".csv", ".parquet"}:
@@ -205,6 +206,7 @@ def _score(options: argparse.Namespace) -> None:
     _require_own_file(options)
     # Arrow's own pool keeps what was given back to it; in a file of millions of rows that adds up.
     pa.set_memory_pool(pa.system_memory_pool())
+    read_alone()
     settings = read_settings()
     small = settings.model_copy(update={"batch_rows": min(settings.batch_rows, SCORE_BATCH_ROWS)})
     with open_workspace(small) as workspace, progress_line() as progress:

@@ -179,9 +179,17 @@ class Child:
 
 def start_child(request: Mapping[str, Any]) -> Child:
     """Start a parser: forked where the system can, else as a program of its own, which takes half a second more."""
-    if hasattr(os, "fork") and hasattr(socket, "send_fds"):
+    if _zygote.is_wanted and hasattr(os, "fork") and hasattr(socket, "send_fds"):
         return _zygote.fork(request)
     return spawn(request)
+
+
+def read_alone() -> None:
+    """Let each parser of this process be a program of its own.
+
+    For a process that reads one file and ends: what others would be forked from is memory that nobody needs.
+    """
+    _zygote.is_wanted = False
 
 
 def spawn(request: Mapping[str, Any]) -> Child:
@@ -200,6 +208,7 @@ class Zygote:
     """The zygote of this process: started when first needed, and again when it has died."""
 
     def __init__(self) -> None:
+        self.is_wanted = True
         self._lock = threading.Lock()
         self._owner = -1
         self._process: subprocess.Popen[bytes] | None = None
@@ -285,7 +294,7 @@ atexit.register(_zygote.stop)
 
 def warm_up() -> None:
     """Start what parsers are forked from, so that the first file need not wait for it."""
-    if hasattr(os, "fork") and hasattr(socket, "send_fds"):
+    if _zygote.is_wanted and hasattr(os, "fork") and hasattr(socket, "send_fds"):
         # Where that fails, the file that needs it says so.
         with suppress(OSError):
             _zygote.warm()

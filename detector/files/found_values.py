@@ -56,7 +56,7 @@ class FoundValues:
             if claim.least is None or claim.most is None:
                 return False
             # Also where a bound is NaN.
-            if not (-LARGEST <= claim.least and claim.most <= LARGEST):
+            if not (claim.least >= -LARGEST and claim.most <= LARGEST):
                 return False
             if self._whole:
                 self._bound(claim.least, claim.most)

@@ -24,7 +24,7 @@ from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.runs import Run, keep_run, runs_folder
-from detector.service.side_by_side import Behind
+from detector.side_by_side import Behind
 from detector.service.sources import path_source, told_batches, upload_source
 from detector.service.tally import ScoredTally
 from detector.service.tracing import span
