@@ -161,8 +161,8 @@ def held(process: int) -> int:
         # Any of them may end while it is looked at.
         with suppress(OSError, IndexError):
             total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE
-            for thread in os.listdir(f"/proc/{one}/task"):
-                processes += map(int, Path(f"/proc/{one}/task/{thread}/children").read_text().split())
+            for thread in Path(f"/proc/{one}/task").iterdir():
+                processes += map(int, (thread / "children").read_text().split())
     return total
 
 

@@ -24,11 +24,15 @@ def ahead(blocks: Iterator[T]) -> Iterator[T]:
     """
     end: Any = object()
     context = copy_context()
+
+    def make() -> T:
+        return context.run(lambda: next(blocks, end))
+
     with ThreadPoolExecutor(1, "reading") as thread:
         try:
-            coming = thread.submit(context.run, next, blocks, end)
+            coming = thread.submit(make)
             while (block := coming.result()) is not end:
-                coming = thread.submit(context.run, next, blocks, end)
+                coming = thread.submit(make)
                 yield block
                 # Else it would be held here until the next one comes.
                 del block

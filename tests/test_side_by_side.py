@@ -39,8 +39,7 @@ def test_blocks_come_in_their_order_and_never_more_than_one_ahead() -> None:
 def test_what_making_a_block_raises_is_raised_behind_the_blocks_before_it() -> None:
     blocks, came = Blocks(9, wrong_at=5), []
     with pytest.raises(ValueError, match="block 5"):
-        for number in ahead(iter(blocks)):
-            came.append(number)
+        came.extend(ahead(iter(blocks)))
     assert came == [0, 1, 2, 3, 4]
     assert blocks.closed
 
@@ -72,9 +71,13 @@ def test_what_the_work_raises_is_raised_with_the_next_block_and_no_other_is_work
             raise OSError("the disk is full")
         done.append(number)
 
-    with pytest.raises(OSError, match="the disk is full"), Behind(work) as do:
-        for number in range(9):
-            do(number)
+    def all_of_it() -> None:
+        with Behind(work) as do:
+            for number in range(9):
+                do(number)
+
+    with pytest.raises(OSError, match="the disk is full"):
+        all_of_it()
     assert done == [0]
 
 
@@ -84,6 +87,10 @@ def test_what_the_last_block_raises_is_raised_at_the_end() -> None:
 
 
 def test_an_error_of_the_body_is_the_one_that_is_raised() -> None:
-    with pytest.raises(KeyError, match="mine"), Behind[int](lambda number: 1 // number) as do:
-        do(0)
-        raise KeyError("mine")
+    def half_of_it() -> None:
+        with Behind[int](lambda number: 1 // number) as do:
+            do(0)
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        half_of_it()

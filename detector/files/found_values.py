@@ -87,7 +87,7 @@ class FoundValues:
 
 def is_long(least: float, most: float) -> bool:
     """Whether whole numbers between these bounds have more digits than can be kept exactly."""
-    return max(abs(least), abs(most)) >= _LEAST_LONG
+    return bool(max(abs(least), abs(most)) >= _LEAST_LONG)
 
 
 def empty(values: pa.Array) -> pa.Array:

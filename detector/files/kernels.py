@@ -217,7 +217,7 @@ def holds_byte(data: Bytes, begin: int, end: int, wanted: NDArray[np.bool_]) -> 
 @compiled
 def begins_with_byte(data: Bytes, offsets: Positions, wanted: NDArray[np.bool_]) -> bool:
     """Tell whether any text, of which ``offsets`` are the bounds, begins with one of ``wanted`` (256 long)."""
+    found = False
     for row in range(len(offsets) - 1):
-        if offsets[row] < offsets[row + 1] and wanted[data[offsets[row]]]:
-            return True
-    return False
+        found |= offsets[row] < offsets[row + 1] and wanted[data[offsets[row]]]
+    return found

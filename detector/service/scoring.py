@@ -24,11 +24,11 @@ from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.runs import Run, keep_run, runs_folder
-from detector.side_by_side import Behind
 from detector.service.sources import path_source, told_batches, upload_source
 from detector.service.tally import ScoredTally
 from detector.service.tracing import span
 from detector.service.workspace import Champion, Workspace
+from detector.side_by_side import Behind
 from detector.store.run_files import RunWriter, own_names
 
 #: Rows that the verdict looks at.

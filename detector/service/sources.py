@@ -16,8 +16,8 @@ from detector.core.schema import Feature
 from detector.errors import NotFoundError
 from detector.files import UNLIMITED, Limits, ReadOptions, Table, open_table
 from detector.service.progress import Progress, no_progress
-from detector.side_by_side import ahead
 from detector.service.workspace import Workspace
+from detector.side_by_side import ahead
 from detector.store import tables
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ LATE = ROWS - 2
 
 
 @pytest.fixture
-def passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Collects a name for each child that parses."""
     begun: list[str] = []
 
@@ -33,7 +32,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             super().__init__(*args, **more)
 
     monkeypatch.setattr(parquet, "Parsing", Counted)
-    yield begun
+    return begun
 
 
 def columns() -> dict[str, Any]:
