@@ -156,13 +156,17 @@ def run(command: list[str], home: Path) -> Ran:
 
 def held(process: int) -> int:
     """Return the bytes that a process and all that it started hold in memory now."""
-    total, processes = 0, [process]
-    for one in processes:
+    total, processes = 0, [(process, b"")]
+    for one, parent in processes:
         # Any of them may end while it is looked at.
         with suppress(OSError, IndexError):
+            program = Path(f"/proc/{one}/cmdline").read_bytes()
+            # What has not begun its own program yet is in its parent's memory.
+            if program == parent:
+                continue
             total += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE
             for thread in Path(f"/proc/{one}/task").iterdir():
-                processes += map(int, (thread / "children").read_text().split())
+                processes += [(int(child), program) for child in (thread / "children").read_text().split()]
     return total
 
 

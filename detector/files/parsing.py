@@ -26,7 +26,7 @@ from detector.files.footer import claims
 from detector.files.options import Limits, ReadOptions
 
 #: Rows of a Parquet file that are decoded together; fewer where rows are wide.
-BATCH_ROWS = 16_384
+BATCH_ROWS = 8_192
 #: Bytes of a batch as it is sent; larger ones are sent in parts, so that who receives them holds little.
 SENT_BYTES = 32 << 20
 #: Bytes of a column of a Parquet file that are read at once.

@@ -15,7 +15,7 @@ from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.errors import InputError
-from detector.files import ReadOptions, ScoredWriter
+from detector.files import ReadOptions, ScoredWriter, Table
 from detector.service.access import needs
 from detector.service.alerts.alerting import after_scoring
 from detector.service.checkpoints import begin_checkpoint, found_checkpoint
@@ -33,6 +33,9 @@ from detector.store.run_files import RunWriter, own_names
 
 #: Rows that the verdict looks at.
 LOOKED_AT = 20_000
+#: Values of a file of which a block consists while it is scored on disk, and rows that it has at least: some blocks are
+#: in memory at a time, and all of it stays below 500 MB.
+BLOCK_CELLS, LEAST_BLOCK_ROWS = 3 << 17, 1_024
 
 _log = structlog.get_logger(__name__)
 
@@ -221,7 +224,7 @@ def score_path(
             writer.write(pd.concat([batch.rename(columns=names), scored], axis=1))
 
         with Behind(add) as write:
-            for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
+            for batch in told_batches(table, _block_rows(ws, table), progress, f"Scoring {table.name}"):
                 write((batch, tally.score(batch)))
         if not tally.rows:
             header = table.frame(limit=0)
@@ -237,6 +240,11 @@ def score_path(
         histogram=tally.histogram,
         set_aside=table.set_aside,
     )
+
+
+def _block_rows(ws: Workspace, table: Table) -> int:
+    few = max(LEAST_BLOCK_ROWS, BLOCK_CELLS // max(1, len(table.columns)))
+    return min(ws.settings.batch_rows, few)
 
 
 def _explained(champion: Champion, rows: Rows) -> Explanation | None:
