@@ -30,7 +30,7 @@ from detector.files.zygote import STATUS
 if sys.platform == "linux":
     import fcntl
 
-_PIPE_BYTES = 1 << 20
+_PIPE_BYTES = _READ_BYTES = 1 << 20
 #: Seconds that a zygote has to start, and to fork.
 _PATIENCE = 60.0
 _ZYGOTE = Path(__file__).with_name("zygote.py")
@@ -194,14 +194,24 @@ def read_alone() -> None:
 
 def spawn(request: Mapping[str, Any]) -> Child:
     """Start a parser as a program of its own."""
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-        [sys.executable, "-P", str(_ZYGOTE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    out, sent = _wide_pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+            [sys.executable, "-P", str(_ZYGOTE)],
+            stdin=subprocess.PIPE,
+            stdout=sent,
+            # Ctrl-C is for who reads, who then lets go of it.
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(out)
+        raise
+    finally:
+        os.close(sent)
     assert process.stdin is not None
-    assert process.stdout is not None
     with process.stdin as asked:
         asked.write(json.dumps(request).encode() + b"\n")
-    return Child(process.stdout, process)  # type: ignore[arg-type]
+    return Child(os.fdopen(out, "rb", buffering=_READ_BYTES), process)
 
 
 class Zygote:
@@ -233,7 +243,7 @@ class Zygote:
         finally:
             os.close(sent)
             os.close(told)
-        return Child(os.fdopen(out, "rb", buffering=1 << 20), status)
+        return Child(os.fdopen(out, "rb", buffering=_READ_BYTES), status)
 
     def _ask(self, message: bytes, descriptors: list[int]) -> None:
         for _ in range(2):
