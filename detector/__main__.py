@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from detector.files import ReadOptions
 
 ROLES = ("input", "amount", "id", "time", "entity", "label", "ignored")
-#: Rows in memory at a time while a file is scored: larger batches are hardly faster, and memory stays below 500 MB.
-SCORE_BATCH_ROWS = 16_384
 #: Unreadable values printed after a command.
 CELLS_SHOWN = 5
 FAILED, INTERRUPTED = 2, 130
@@ -196,6 +194,7 @@ def _train(options: argparse.Namespace) -> None:
 def _score(options: argparse.Namespace) -> None:
     import pyarrow as pa
 
+    from detector.files import read_alone
     from detector.service.scoring import score_path
 
     if options.out.suffix.lower() not in {".csv", ".parquet"}:
@@ -205,9 +204,8 @@ def _score(options: argparse.Namespace) -> None:
     _require_own_file(options)
     # Arrow's own pool keeps what was given back to it; in a file of millions of rows that adds up.
     pa.set_memory_pool(pa.system_memory_pool())
-    settings = read_settings()
-    small = settings.model_copy(update={"batch_rows": min(settings.batch_rows, SCORE_BATCH_ROWS)})
-    with open_workspace(small) as workspace, progress_line() as progress:
+    read_alone()
+    with open_workspace() as workspace, progress_line() as progress:
         result = score_path(workspace, options.file, options.out, progress=progress, set_aside=options.set_aside,
                             reading=_reading(options))  # fmt: skip
     share = f" ({result.flagged / result.rows:.2%})" if result.rows else ""

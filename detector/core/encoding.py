@@ -68,6 +68,12 @@ class CategoryCodes:
         rarity = self.rarity.get(category, self.unseen)
         return [rarity if part == "rarity" else identity_of(category) for part in wanted]
 
+    def of(self, categories: tuple[str, ...], part: str) -> list[float]:
+        """Return one encoded part of each of the categories."""
+        if part == "rarity":
+            return [self.rarity.get(category, self.unseen) for category in categories]
+        return list(map(identity_of, categories))
+
 
 def _rarities(weights: list[float], present: float) -> list[float]:
     whole = present + 1.0
@@ -103,7 +109,7 @@ def encode(feature: Feature, reading: Reading, codes: CategoryCodes | None, out:
 def _encode_categories(feature: Feature, reading: Reading, codes: CategoryCodes, out: Encoded) -> int:
     places = np.where(np.isnan(reading.values), len(reading.categories), reading.values).astype(np.intp)
     for part, column in zip(feature.parts, feature.columns, strict=True):
-        table: Floats = np.array([codes.parts(name, (part,))[0] for name in reading.categories] + [math.nan])
+        table: Floats = np.array([*codes.of(reading.categories, part), math.nan])
         out[:, column] = table[places]
     unseen = np.array([name not in codes.rarity for name in reading.categories] + [False])
     return int(unseen[places].sum()) if unseen.any() else 0

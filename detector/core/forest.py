@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from detector.core import kernels
 
 #: Below this many rows a second thread costs more than it brings.
-ROWS_A_THREAD = 16_384
+ROWS_A_THREAD = 8_192
 #: Calibration makes a request wait, and never lasts long: it is shared sooner.
 CALIBRATION_A_THREAD = 2_048
 TREES_A_THREAD = 32

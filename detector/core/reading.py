@@ -123,7 +123,7 @@ def _categories(column: pd.Series, absent: NDArray[np.bool_], found: Kind) -> Re
         named = [None if gone else category_of(value) for gone, value in zip(absent.tolist(), column, strict=True)]
         column = pd.Series(named, dtype=object)
     codes, uniques = pd.factorize(column)
-    names = [category_of(value) for value in uniques]
+    names = [category_of(value) for value in uniques.tolist()]
     # Different values can have one name: 1 and 1.0, or several blanks.
     categories = tuple(dict.fromkeys(name for name in names if name is not None))
     places = {name: place for place, name in enumerate(categories)}

@@ -6,6 +6,7 @@
 ...     model.score(frame)
 """
 
+from detector.files.apart import read_alone
 from detector.files.columns import Column
 from detector.files.options import UNLIMITED, Limits, ReadOptions
 from detector.files.table import Progress, Table, open_table, warm_up
@@ -20,6 +21,7 @@ __all__ = [
     "ScoredWriter",
     "Table",
     "open_table",
+    "read_alone",
     "warm_up",
     "write_scored",
 ]

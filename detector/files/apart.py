@@ -30,7 +30,7 @@ from detector.files.zygote import STATUS
 if sys.platform == "linux":
     import fcntl
 
-_PIPE_BYTES = 1 << 20
+_PIPE_BYTES = _READ_BYTES = 1 << 20
 #: Seconds that a zygote has to start, and to fork.
 _PATIENCE = 60.0
 _ZYGOTE = Path(__file__).with_name("zygote.py")
@@ -179,27 +179,46 @@ class Child:
 
 def start_child(request: Mapping[str, Any]) -> Child:
     """Start a parser: forked where the system can, else as a program of its own, which takes half a second more."""
-    if hasattr(os, "fork") and hasattr(socket, "send_fds"):
+    if _zygote.is_wanted and hasattr(os, "fork") and hasattr(socket, "send_fds"):
         return _zygote.fork(request)
     return spawn(request)
 
 
+def read_alone() -> None:
+    """Let each parser of this process be a program of its own.
+
+    For a process that reads one file and ends: what others would be forked from is memory that nobody needs.
+    """
+    _zygote.is_wanted = False
+
+
 def spawn(request: Mapping[str, Any]) -> Child:
     """Start a parser as a program of its own."""
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
-        [sys.executable, "-P", str(_ZYGOTE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    out, sent = _wide_pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+            [sys.executable, "-P", str(_ZYGOTE)],
+            stdin=subprocess.PIPE,
+            stdout=sent,
+            # Ctrl-C is for who reads, who then lets go of it.
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(out)
+        raise
+    finally:
+        os.close(sent)
     assert process.stdin is not None
-    assert process.stdout is not None
     with process.stdin as asked:
         asked.write(json.dumps(request).encode() + b"\n")
-    return Child(process.stdout, process)  # type: ignore[arg-type]
+    return Child(os.fdopen(out, "rb", buffering=_READ_BYTES), process)
 
 
 class Zygote:
     """The zygote of this process: started when first needed, and again when it has died."""
 
     def __init__(self) -> None:
+        self.is_wanted = True
         self._lock = threading.Lock()
         self._owner = -1
         self._process: subprocess.Popen[bytes] | None = None
@@ -224,7 +243,7 @@ class Zygote:
         finally:
             os.close(sent)
             os.close(told)
-        return Child(os.fdopen(out, "rb", buffering=1 << 20), status)
+        return Child(os.fdopen(out, "rb", buffering=_READ_BYTES), status)
 
     def _ask(self, message: bytes, descriptors: list[int]) -> None:
         for _ in range(2):
@@ -285,7 +304,7 @@ atexit.register(_zygote.stop)
 
 def warm_up() -> None:
     """Start what parsers are forked from, so that the first file need not wait for it."""
-    if hasattr(os, "fork") and hasattr(socket, "send_fds"):
+    if _zygote.is_wanted and hasattr(os, "fork") and hasattr(socket, "send_fds"):
         # Where that fails, the file that needs it says so.
         with suppress(OSError):
             _zygote.warm()

@@ -31,7 +31,8 @@ class Column:
         empty     no value at all: ``float64``, all NaN
         ========= ===================================================================================
     nulls
-        Number of missing values among all rows of the file.
+        Number of missing values among all rows of the file. Of a Parquet file that is read once it is what the file's
+        end says, which leaves out NaN and empty texts.
     whole
         Whether the values are numbers that are all written without fraction.
     """

@@ -203,3 +203,21 @@ def gather_column(
                 at += 2 if buffer[at] == QUOTE else 1
     offsets[rows] = to
     return out[:to], offsets
+
+
+@compiled
+def holds_byte(data: Bytes, begin: int, end: int, wanted: NDArray[np.bool_]) -> bool:
+    """Tell whether any byte of ``data[begin:end]`` is among ``wanted`` (256 long)."""
+    found = False
+    for at in range(begin, end):
+        found |= wanted[data[at]]
+    return found
+
+
+@compiled
+def begins_with_byte(data: Bytes, offsets: Positions, wanted: NDArray[np.bool_]) -> bool:
+    """Tell whether any text, of which ``offsets`` are the bounds, begins with one of ``wanted`` (256 long)."""
+    found = False
+    for row in range(len(offsets) - 1):
+        found |= offsets[row] < offsets[row + 1] and wanted[data[offsets[row]]]
+    return found

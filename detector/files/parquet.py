@@ -6,7 +6,8 @@ They are parsed in a process of its own, see ``apart.py``; what becomes of the v
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +17,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from detector.errors import PROBLEMS_SHOWN, InputError, Problem, UnusableFileError, excerpt
-from detector.files import numerals, times
 from detector.files.apart import DamagedError, Parsing, damaged
 from detector.files.cells import BadRow, TextColumn, csv_line
 from detector.files.columns import LARGEST, Column, ColumnType, frame_type
 from detector.files.faults import Faults, aside_frame
+from detector.files.footer import Claim
+from detector.files.found_values import FoundValues, empty, is_long
 from detector.files.header import check_names
 from detector.files.options import ReadOptions
-from detector.files.profile import Decision, times_or_text
 from detector.files.values import read_values
 
 #: What a Parquet file ends with: the length of its footer, and a mark.
 _MARK = b"PAR1"
 _END_BYTES = 8
-_LEAST_LONG = 10**numerals.EXACT_DIGITS
 
 
 class ParquetTable:
@@ -45,40 +45,65 @@ class ParquetTable:
     ) -> None:
         self._path, self._name, self._options = path, name, options
         self._refuse_cut_off()
-        with self._parsing() as parsing:
-            rows = int(parsing.header["rows"])
-            schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(parsing.header["schema"])))
-            types = self._checked_types(schema, rows)
-            found = {column: _Found() for column in types}
-            self.notes = _time_notes(schema, types)
-            self.set_aside = row = 0
-            for batch in self._sent(parsing):
-                for column, values in zip(batch.schema.names, batch.columns, strict=True):
-                    found[column].add(values, types[column])
-                    if types[column] == "time":
-                        self._cast(Column(column, "time"), values)
-                wrong = self._wrong(batch, row, faults)
-                self.set_aside += 0 if wrong is None else int(wrong.sum())
-                row += batch.num_rows
-                progress(row)
+        # What was read to decide the types and the rest behind it, where the file's end tells enough of that.
+        self._begun: Iterator[pa.RecordBatch] | None = None
+        parsing = self._parsing()
+        try:
+            self._decide(parsing, faults, progress)
+        except BaseException:
+            parsing.close()
+            raise
+
+    def _decide(self, parsing: Parsing, faults: Faults, progress: Callable[[int], None]) -> None:
+        rows = self._promised = int(parsing.header["rows"])
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(parsing.header["schema"])))
+        types = self._checked_types(schema, rows)
+        claims = {name: Claim(**claim) for name, claim in parsing.header["claims"].items()}
+        found = {name: FoundValues(known_text=name in self._options.text_columns) for name in types}
+        self.notes = _time_notes(schema, types)
+        self.set_aside = row = 0
+        sent = self._sent(parsing)
+        for batch in sent:
+            for column, values in zip(batch.schema.names, batch.columns, strict=True):
+                found[column].add(values, types[column])
+                if types[column] == "time":
+                    self._cast(Column(column, "time"), values)
+            wrong = self._wrong(batch, row, faults)
+            self.set_aside += 0 if wrong is None else int(wrong.sum())
+            row += batch.num_rows
+            progress(row)
+            if row < rows and not faults and _settled(found, types, claims, rows):
+                self._begun, row = chain([batch], sent), rows
+                break
         if row != rows:
             raise self._damaged(f"it promises {rows:,} rows and holds {row:,}")
-        decisions = [facts.decide(column, types[column], rows, options) for column, facts in found.items()]
+        decisions = [values.decide(name, types[name], rows, self._options) for name, values in found.items()]
         self.notes += [decision.note for decision in decisions if decision.note]
         self._day_first = {decision.column.name: decision.day_first for decision in decisions}
         self.columns = tuple(decision.column for decision in decisions)
         self.rows = rows - self.set_aside
+        self._claimed = self._begun is not None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Read the file again as batches of the decided types, without faulty rows."""
+        """Read the file as batches of the decided types, without faulty rows.
+
+        Raises
+        ------
+        UnusableFileError
+            When the file is damaged behind what was read to decide the types.
+        """
         row = 0
         schema = pa.schema([(column.name, frame_type(column)) for column in self.columns])
         for batch in self._raw_batches():
-            wrong = self._wrong(batch, row, None) if self.set_aside else None
+            wrong = self._wrong(batch, row, None) if self.set_aside or self._claimed else None
             row += batch.num_rows
+            if self._claimed and (wrong is not None or not self._as_claimed(batch)):
+                raise self._damaged("its end says something else of its values")
             arrays = [self._cast(column, values) for column, values in zip(self.columns, batch.columns, strict=True)]
             typed = pa.RecordBatch.from_arrays(arrays, schema=schema)
             yield typed if wrong is None else typed.filter(pa.array(~wrong))
+        if row != self._promised:
+            raise self._damaged(f"it promises {self._promised:,} rows and holds {row:,}")
 
     def quarantined(self) -> Iterator[pd.DataFrame]:
         """Read the file again and yield the rows that are set aside, see :func:`aside_frame`."""
@@ -94,6 +119,15 @@ class ParquetTable:
             row += batch.num_rows
             if told:
                 yield aside_frame(told.values())
+
+    def _as_claimed(self, batch: pa.RecordBatch) -> bool:
+        """Whether whole numbers are as the file's end says; beyond that they could not be read as what was decided."""
+        for column, values in zip(self.columns, batch.columns, strict=True):
+            if column.type == "number" and column.whole:
+                extremes = pc.min_max(values).as_py()
+                if is_long(extremes["min"] or 0, extremes["max"] or 0) or values.null_count > column.nulls:
+                    return False
+        return True
 
     def _wrong(self, batch: pa.RecordBatch, row: int, faults: Faults | None) -> NDArray[np.bool_] | None:
         """Return where a row holds an infinite or overlarge value; tell ``faults`` of them."""
@@ -122,15 +156,17 @@ class ParquetTable:
             raise self._damaged(error) from None
 
     def _sent(self, parsing: Parsing) -> Iterator[pa.RecordBatch]:
-        try:
-            for batch, _ in parsing.batches():
-                yield batch
-        except DamagedError as error:
-            raise self._damaged(error) from None
+        with parsing:
+            try:
+                for batch, _ in parsing.batches():
+                    yield batch
+            except DamagedError as error:
+                raise self._damaged(error) from None
 
     def _raw_batches(self) -> Iterator[pa.RecordBatch]:
-        with self._parsing() as parsing:
-            yield from self._sent(parsing)
+        # The first pass goes on behind what was read to decide the types, where that was not all.
+        begun, self._begun = self._begun, None
+        return begun or self._sent(self._parsing())
 
     def _checked_types(self, schema: pa.Schema, rows: int) -> dict[str, ColumnType]:
         """Return the type of each column; refuse what is too much, names that cannot be used, and nested columns."""
@@ -157,7 +193,7 @@ class ParquetTable:
         if column.type == "empty":
             return pa.nulls(len(values), kind)
         if column.type == "text":
-            return pc.if_else(_empty(values), pa.scalar(None, kind), _text(values))
+            return pc.if_else(empty(values), pa.scalar(None, kind), _text(values))
         if column.type != "time":
             return pc.cast(values, kind)
         if pa.types.is_string(values.type):
@@ -182,48 +218,6 @@ class ParquetTable:
         return damaged(self._name, what, error, "It is damaged or incomplete: export it again.")
 
 
-class _Found:
-    """What the values of one column are, batch by batch."""
-
-    def __init__(self) -> None:
-        self._nulls = 0
-        self._whole = True
-        self._long = False
-        self._layouts = 0
-
-    def add(self, values: pa.Array, kind: ColumnType) -> None:
-        if kind == "text":
-            self._nulls += pc.sum(_empty(values)).as_py() or 0
-            if pa.types.is_string(values.type) and not self._layouts & times.UNREADABLE:
-                cells = TextColumn.from_array(values.fill_null(""))
-                self._layouts |= times.read_times(cells.data, cells.offsets, False, np.empty(len(cells), np.int64))
-            return
-        self._nulls += values.null_count
-        if kind != "number":
-            return
-        if pa.types.is_floating(values.type):
-            self._nulls += pc.sum(pc.is_nan(values)).as_py() or 0
-            self._whole = False
-        elif pa.types.is_decimal(values.type) and values.type.scale > 0:
-            self._whole = False
-        else:
-            extremes = pc.min_max(values).as_py()
-            most = max(abs(extremes["min"] or 0), abs(extremes["max"] or 0))
-            self._long = self._long or most >= _LEAST_LONG
-
-    def decide(self, name: str, kind: ColumnType, rows: int, options: ReadOptions) -> Decision:
-        if self._nulls == rows:
-            return Decision(Column(name, "empty", rows))
-        if self._long:
-            why = f"numbers of more than {numerals.EXACT_DIGITS} digits are identifiers"
-            note = f'Column "{excerpt(name)}" is read as text: {why}.'
-            return Decision(Column(name, "text", self._nulls), note=note)
-        times_only = self._layouts and not self._layouts & times.UNREADABLE
-        if kind == "text" and times_only and name not in options.text_columns:
-            return times_or_text(name, self._layouts, self._nulls, options)
-        return Decision(Column(name, kind, self._nulls, kind == "number" and self._whole))
-
-
 _TYPES: tuple[tuple[Callable[[pa.DataType], bool], ColumnType], ...] = (
     (pa.types.is_boolean, "boolean"),
     (pa.types.is_integer, "number"),
@@ -236,6 +230,13 @@ _TYPES: tuple[tuple[Callable[[pa.DataType], bool], ColumnType], ...] = (
     (pa.types.is_string_view, "text"),
     (pa.types.is_null, "empty"),
 )
+
+
+def _settled(
+    found: Mapping[str, FoundValues], types: Mapping[str, ColumnType], claims: Mapping[str, Claim], rows: int
+) -> bool:
+    """Whether no value that was not read yet can change what the columns are, if the file's claims are true."""
+    return all(name in claims and values.settled_by(claims[name], types[name], rows) for name, values in found.items())
 
 
 def _time_notes(schema: pa.Schema, types: dict[str, ColumnType]) -> list[str]:
@@ -272,9 +273,3 @@ def _problem(name: str, row: int, number: float) -> Problem:
 
 def _text(values: pa.Array) -> pa.Array:
     return values if pa.types.is_string(values.type) else pc.cast(values, pa.string())
-
-
-def _empty(values: pa.Array) -> pa.Array:
-    if not pa.types.is_string(values.type):
-        return pc.is_null(values)
-    return pc.fill_null(pc.equal(pc.binary_length(values), 0), True)

@@ -22,12 +22,15 @@ import pyarrow.parquet as pq
 from detector.errors import InputError
 from detector.files.cells import TextBlock
 from detector.files.excel import ExcelSource
+from detector.files.footer import claims
 from detector.files.options import Limits, ReadOptions
 
 #: Rows of a Parquet file that are decoded together; fewer where rows are wide.
-BATCH_ROWS = 65_536
+BATCH_ROWS = 8_192
 #: Bytes of a batch as it is sent; larger ones are sent in parts, so that who receives them holds little.
 SENT_BYTES = 32 << 20
+#: Bytes of a column of a Parquet file that are read at once.
+READ_BYTES = 1 << 18
 #: Length of a header or a trailer, before it.
 LENGTH = struct.Struct("<I")
 #: Names of the two columns before a workbook's own.
@@ -78,13 +81,18 @@ _FAILURES = (InputError, TooLargeError, MemoryError, pa.ArrowException, OSError,
 
 def _parquet(request: Mapping[str, Any]) -> Iterator[Any]:
     expanded_limit = request["expanded_bytes"]
-    with pq.ParquetFile(request["path"], pre_buffer=False) as file:
+    # Read piece by piece, and not the whole column of a part at once: parts may hold a million rows.
+    with pq.ParquetFile(request["path"], pre_buffer=False, buffer_size=READ_BYTES) as file:
         schema, metadata = file.schema_arrow.remove_metadata(), file.metadata
         expanded = sum(metadata.row_group(at).total_byte_size for at in range(metadata.num_row_groups))
         if expanded_limit is not None and expanded > expanded_limit:
             raise TooLargeError("all", expanded)
         plain = pa.schema([pa.field(field.name, _plain_type(field.type)) for field in schema])
-        header = {"rows": metadata.num_rows, "schema": base64.b64encode(schema.serialize()).decode()}
+        header = {
+            "rows": metadata.num_rows,
+            "schema": base64.b64encode(schema.serialize()).decode(),
+            "claims": {name: asdict(claim) for name, claim in claims(metadata, schema).items()},
+        }
         yield header, plain
         rows = max(_LEAST_BATCH_ROWS, min(BATCH_ROWS, SENT_BYTES // (_CELL_BYTES * max(1, len(schema)))))
         held = 0

@@ -19,6 +19,7 @@ from detector.files.header import check_names
 from detector.files.options import ReadOptions
 from detector.files.profile import INFINITE_CELL, LARGE_CELL, LONG_CELL, TEXT_CELL, ColumnProfile, Decision
 from detector.files.values import read_values
+from detector.side_by_side import ahead
 
 _SAID = {
     TEXT_CELL: "is not a number; leave the cell empty if the value is unknown.",
@@ -42,7 +43,7 @@ class TypedText:
         self._source, self._name, self._options = source, name, options
         profiles = {column: ColumnProfile(column, options, source.localised) for column in source.names}
         rows = bad = 0
-        for block in source.blocks():
+        for block in ahead(source.blocks()):
             for column, cells in block.columns.items():
                 if column not in profiles:
                     profiles[column] = ColumnProfile(column, options, source.localised)
@@ -69,7 +70,7 @@ class TypedText:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Read the file again, as batches of the decided types without faulty rows."""
         schema = pa.schema([(column.name, frame_type(column)) for column in self.columns])
-        for block in self._source.blocks():
+        for block in ahead(self._source.blocks()):
             arrays, wrong = self._typed(block)
             if wrong is not None:
                 keep = pa.array(~wrong)

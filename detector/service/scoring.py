@@ -15,7 +15,7 @@ from detector.core.alignment import AlignmentReport
 from detector.core.explain import Explanation
 from detector.core.scoring import ScoreResult
 from detector.errors import InputError
-from detector.files import ReadOptions, ScoredWriter
+from detector.files import ReadOptions, ScoredWriter, Table
 from detector.service.access import needs
 from detector.service.alerts.alerting import after_scoring
 from detector.service.checkpoints import begin_checkpoint, found_checkpoint
@@ -28,10 +28,14 @@ from detector.service.sources import path_source, told_batches, upload_source
 from detector.service.tally import ScoredTally
 from detector.service.tracing import span
 from detector.service.workspace import Champion, Workspace
+from detector.side_by_side import Behind
 from detector.store.run_files import RunWriter, own_names
 
 #: Rows that the verdict looks at.
 LOOKED_AT = 20_000
+#: Values of a file of which a block consists while it is scored on disk, and rows that it has at least: some blocks are
+#: in memory at a time, and all of it stays below 500 MB.
+BLOCK_CELLS, LEAST_BLOCK_ROWS = 3 << 17, 1_024
 
 _log = structlog.get_logger(__name__)
 
@@ -161,12 +165,13 @@ def score_file(
         champion = done.champion
     tally = ScoredTally(champion, ws.settings.min_importance, table.set_aside, collect=True)
     with RunWriter(runs_folder(ws)) as writer:
-        for part, batch in enumerate(told_batches(table, size, progress, f"Scoring {table.name}")):
-            known = None if done is None else done.scored(part)
-            scored = tally.score(batch, known)
-            if done is not None and known is None:
-                done.keep(part, scored)
-            writer.write(batch, scored)
+        with Behind[tuple[pd.DataFrame, pd.DataFrame]](lambda block: writer.write(*block)) as write:
+            for part, batch in enumerate(told_batches(table, size, progress, f"Scoring {table.name}")):
+                known = None if done is None else done.scored(part)
+                scored = tally.score(batch, known)
+                if done is not None and known is None:
+                    done.keep(part, scored)
+                write((batch, scored))
         if not tally.rows:
             header = table.frame(limit=0)
             writer.write(header, tally.nothing(header))
@@ -213,11 +218,17 @@ def score_path(
     tally = ScoredTally(champion, ws.settings.min_importance)
     names = own_names([column.name for column in table.columns])
     with ScoredWriter(out, formats[out.suffix.lower()]) as writer:
-        for batch in told_batches(table, ws.settings.batch_rows, progress, f"Scoring {table.name}"):
-            writer.write(pd.concat([batch.rename(columns=names), tally.score(batch)], axis=1))
+
+        def add(block: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+            batch, scored = block
+            writer.write(pd.concat([batch.rename(columns=names), scored], axis=1))
+
+        with Behind(add) as write:
+            for batch in told_batches(table, _block_rows(ws, table), progress, f"Scoring {table.name}"):
+                write((batch, tally.score(batch)))
         if not tally.rows:
             header = table.frame(limit=0)
-            writer.write(pd.concat([header.rename(columns=names), tally.nothing(header)], axis=1))
+            add((header, tally.nothing(header)))
     _tell_missing(ws, champion, tally.report)
     return ScoredSummary(
         path=out,
@@ -229,6 +240,11 @@ def score_path(
         histogram=tally.histogram,
         set_aside=table.set_aside,
     )
+
+
+def _block_rows(ws: Workspace, table: Table) -> int:
+    few = max(LEAST_BLOCK_ROWS, BLOCK_CELLS // max(1, len(table.columns)))
+    return min(ws.settings.batch_rows, few)
 
 
 def _explained(champion: Champion, rows: Rows) -> Explanation | None:

@@ -17,6 +17,7 @@ from detector.errors import NotFoundError
 from detector.files import UNLIMITED, Limits, ReadOptions, Table, open_table
 from detector.service.progress import Progress, no_progress
 from detector.service.workspace import Workspace
+from detector.side_by_side import ahead
 from detector.store import tables
 
 
@@ -107,10 +108,13 @@ def uploads_folder(ws: Workspace) -> Path:
 
 
 def told_batches(table: Table, size: int, progress: Progress, message: str) -> Iterator[pd.DataFrame]:
-    """Yield a table's batches, telling ``progress`` before the first and after each."""
+    """Yield a table's batches, each read while the one before is worked on.
+
+    ``progress`` is told before the first and after each.
+    """
     done = 0
     progress(done, table.rows, message)
-    for batch in table.batches(size):
+    for batch in ahead(table.batches(size)):
         yield batch
         done += len(batch)
         progress(done, table.rows, message)

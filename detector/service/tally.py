@@ -21,12 +21,14 @@ from detector.service.histogram import Histogram
 EXPLAINED_ROWS = 200
 #: Days that a run tells apart; beyond, a column of times says more about its own errors than about fraud.
 MOST_DAYS = 3_660
+_FIRST_DAY, _LAST_DAY = np.datetime64(date.min), np.datetime64(date.max)
 
 
 class ScoredTally:
     """Counts what one champion says about one file, of which ``set_aside`` rows are not scored.
 
-    Batches come in the order of the file. With ``collect`` the statistics of its columns are gathered too.
+    Batches come in the order of the file. With ``collect`` what a run tells beside its counts is gathered too: the
+    statistics of its columns, its most severe rows, its days.
     """
 
     def __init__(self, champion: Champion, min_importance: float, set_aside: int = 0, *, collect: bool = False) -> None:
@@ -126,14 +128,22 @@ class ScoredTally:
         self.flagged += int(flagged.sum())
         self.histogram = self.histogram.plus(Histogram.of(severities))
         self.report = report if self.report is None else self.report.merged(report)
-        if flagged.any():
-            self._keep_worst(frame[flagged], severities[flagged])
+        if self.collected is None:
+            return
+        self._keep_worst(frame, severities, flagged)
         if self._time_column in frame.columns and len(self._days) <= MOST_DAYS:
-            days = times_of(frame[self._time_column]).dt.normalize()
+            days = times_of(frame[self._time_column]).dt.tz_localize(None).to_numpy().astype("datetime64[D]")
             self._days.update(_by_day(days))
             self._flagged_days.update(_by_day(days[flagged]))
 
-    def _keep_worst(self, frame: pd.DataFrame, severities: NDArray[np.float64]) -> None:
+    def _keep_worst(self, frame: pd.DataFrame, severities: NDArray[np.float64], flagged: NDArray[np.bool_]) -> None:
+        # Of equally severe rows the first ones stay: once there are enough, only a more severe one gets in.
+        enough = len(self._worst_severities) == EXPLAINED_ROWS
+        found = np.flatnonzero(flagged & (severities > self._worst_severities[-1]) if enough else flagged)
+        if not len(found):
+            return
+        found = found[np.argsort(-severities[found], kind="stable")[:EXPLAINED_ROWS]]
+        frame, severities = frame.iloc[found], severities[found]
         if self._worst is not None:
             frame = pd.concat([self._worst, frame], ignore_index=True)
             severities = np.concatenate([self._worst_severities, severities])
@@ -141,9 +151,10 @@ class ScoredTally:
         self._worst, self._worst_severities = frame.iloc[worst], severities[worst]
 
 
-def _by_day(days: pd.Series) -> dict[date, int]:
-    counts = days.value_counts()
-    return dict(zip(pd.DatetimeIndex(counts.index).date.tolist(), counts.tolist(), strict=True))
+def _by_day(days: NDArray[np.datetime64]) -> dict[date, int]:
+    # A calendar ends with the year 9999; what a file dates later belongs to no day.
+    found, counts = np.unique(days[(days >= _FIRST_DAY) & (days <= _LAST_DAY)], return_counts=True)
+    return dict(zip(found.tolist(), counts.tolist(), strict=True))
 
 
 def require_known(report: AlignmentReport, min_importance: float) -> None:

@@ -7,16 +7,18 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 from uuid import uuid4
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from detector.durable import flush_folder, make_folder
 from detector.errors import InputError, NotFoundError, Problem
+
+if TYPE_CHECKING:
+    import duckdb
 
 #: What scoring adds to the file's own columns, in this order.
 SCORED_COLUMNS = ("score", "severity", "flagged", "version", "cutoff")
@@ -208,7 +210,9 @@ def opened(path: Path) -> duckdb.DuckDBPyConnection:
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
     # Setting up an engine takes ten times as long as asking it for a row, so that a process has one; each question
-    # gets a cursor of its own, which another thread's does not disturb.
+    # gets a cursor of its own, which another thread's does not disturb. Who only writes runs goes without.
+    import duckdb
+
     engine = duckdb.connect(config={"memory_limit": "512MB", "threads": 2})
     engine.execute("SET GLOBAL TimeZone = 'UTC'")
     return engine

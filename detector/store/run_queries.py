@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pandas as pd
 
 from detector.store.run_files import opened
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)

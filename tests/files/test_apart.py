@@ -41,6 +41,14 @@ def test_a_program_of_its_own_that_is_not_read_to_the_end_is_ended(path: Path, m
         assert parsing_it.header["rows"] == 2
 
 
+def test_a_process_that_reads_alone_starts_each_parser_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart._zygote, "is_wanted", True)
+    monkeypatch.setattr(apart._zygote, "fork", None)
+    apart.read_alone()
+    apart.warm_up()
+    assert open_table(path).rows == 2
+
+
 def test_a_zygote_that_was_killed_is_started_again(path: Path) -> None:
     assert open_table(path).rows == 2
     assert apart._zygote._process is not None

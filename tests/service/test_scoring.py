@@ -1,13 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from detector.errors import Cancelled, InputError, NoKnownColumnsError, NotTrainedError
+from detector.files import ScoredWriter, Table
+from detector.files.parsing import BATCH_ROWS
 from detector.service import runs, scoring, uploads
 from detector.service.uploads import Upload
 from detector.service.versions import training
@@ -157,6 +160,74 @@ def test_a_file_is_scored_into_another(ws: Workspace, trained: TrainResult, tmp_
     assert (summary.rows, summary.flagged, summary.version) == (100, int(written["flagged"].sum()), 1)
     np.testing.assert_allclose(written["severity"], ws.require_champion().detector.score(frame).severities)
     assert runs.list_runs(ws) == ()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_blocks_of_any_size_give_the_same_file(
+    open_workspace: Callable[..., Workspace], tmp_path: Path, seed: int
+) -> None:
+    training.train_rows(open_workspace(), transactions(), PARAMETERS, actor="ada")
+    frame = transactions(250, seed=seed + 10)
+    gone = np.random.default_rng(seed).random(frame.shape) < 0.1
+    frame = frame.mask(gone)
+    path, out = tmp_path / "in.csv", tmp_path / "out.parquet"
+    path.write_bytes(csv(frame))
+    found = []
+    for size in (1, 7, 64, 250, 1_000):
+        summary = scoring.score_path(open_workspace(batch_rows=size), path, out)
+        found.append((pd.read_parquet(out), summary.flagged, summary.histogram))
+    for written, flagged, histogram in found[1:]:
+        pd.testing.assert_frame_equal(written, found[0][0])
+        assert (flagged, histogram) == found[0][1:]
+
+
+def test_a_block_is_read_ahead_and_one_written_behind_and_no_more(
+    open_workspace: Callable[..., Workspace], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = open_workspace(batch_rows=20)
+    training.train_rows(ws, transactions(), PARAMETERS, actor="ada")
+    path = tmp_path / "in.csv"
+    path.write_bytes(csv(transactions(1_000, seed=3)))
+    read, held = [0], []
+
+    def counted(table: Table, size: int) -> Iterator[pd.DataFrame]:
+        for batch in table_batches(table, size):
+            read[0] += 1
+            yield batch
+
+    def write(writer: ScoredWriter, frame: pd.DataFrame) -> None:
+        held.append(read[0] - writer.rows // 20)
+        written(writer, frame)
+
+    table_batches, written = Table.batches, ScoredWriter.write
+    monkeypatch.setattr(Table, "batches", counted)
+    monkeypatch.setattr(ScoredWriter, "write", write)
+    assert scoring.score_path(ws, path, tmp_path / "out.parquet").rows == 1_000
+    assert len(held) == 50
+    # One is written, one is scored, one is read.
+    assert max(held) <= 4
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_nothing_is_left_of_a_file_that_goes_wrong_near_its_end(
+    ws: Workspace, trained: TrainResult, tmp_path: Path, form: str
+) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    path, out = folder / f"in.{form}", folder / "out.parquet"
+    frame = pd.concat([transactions(BATCH_ROWS, seed=seed) for seed in range(3)])
+    if form == "csv":
+        path.write_bytes(csv(frame) + b"1,2,3,4,5\n")
+    else:
+        frame.to_parquet(path, index=False, row_group_size=BATCH_ROWS)
+        last = pq.ParquetFile(path).metadata.row_group(2).column(0)
+        content = bytearray(path.read_bytes())
+        begin = last.dictionary_page_offset or last.data_page_offset
+        content[begin : begin + 40] = b"\xff" * 40
+        path.write_bytes(content)
+    with pytest.raises(InputError):
+        scoring.score_path(ws, path, out)
+    assert list(folder.iterdir()) == [path]
 
 
 def test_a_header_alone_is_scored_into_a_header(ws: Workspace, trained: TrainResult, tmp_path: Path) -> None:
