@@ -27,7 +27,7 @@ test: $(VENV)/.test ## install what the tests need, then run all of them but the
 	$(BIN)/python -m pytest -m "not browser" $(SIDE_BY_SIDE) --dist worksteal $(ARGS)
 
 test-postgres: $(VENV)/.test ## run the same tests on PostgreSQL, whose server programs have to be installed
-	$(BIN)/python -m pytest -m "not browser" --database postgres $(ARGS)
+	$(BIN)/python -m pytest -m "not browser" --database postgres $(SIDE_BY_SIDE) --dist worksteal $(ARGS)
 
 lint: $(VENV)/.test ## check style and form
 	$(BIN)/ruff check .

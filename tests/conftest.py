@@ -26,6 +26,10 @@ BOTH = (
     "tests/service/test_jobs.py",
 )
 
+#: These run the same lines again and again, as properties do, which takes half as long when nobody counts them. What
+#: the other tests cover has to be enough.
+REPEATING = ("tests/trust", "tests/pages/test_inputs.py", "tests/test_inputs.py", "tests/test_examples.py")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgres"), help="run all tests on this database")
@@ -51,9 +55,12 @@ def _meant_for(item: pytest.Item, config: pytest.Config) -> tuple[Kind, ...]:
     return ("sqlite", "postgres") if config.getoption("--database") or item.nodeid.startswith(BOTH) else ("sqlite",)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is about the other database; the number is told at the end of the run."""
     for item in items:
+        if item.get_closest_marker("hypothesis") or item.nodeid.startswith(REPEATING):
+            item.add_marker("no_cover")
         marker = item.get_closest_marker("sqlite_only") or item.get_closest_marker("postgres_only")
         if marker is not None and not marker.kwargs.get("reason"):
             raise pytest.UsageError(f"{item.nodeid}: {marker.name} needs a reason.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from contextlib import AbstractContextManager, nullcontext
 from io import BytesIO
 from pathlib import Path
@@ -36,12 +37,16 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     breaking: AbstractContextManager[Any] = patch.object(archive, "_load", _unpickled) if broken else nullcontext()
     with breaking:
         asked = _at_doors(folder / "doors", chosen, canary, faults)
+        # Each gets a workspace in which nothing was trained: made once, then copied.
+        empty = folder / "empty"
+        _opened(empty).close()
         for number, (title, content) in enumerate(chosen):
             home = folder / f"home{number}"
+            shutil.copytree(empty, home)
             path = home / "models" / "anomaly_detector.joblib"
-            path.parent.mkdir(parents=True)
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
-            ws = Workspace.open(Settings(home=home, model_path=None, database_url=None, log_level="ERROR"))
+            ws = _opened(home)
             if ws.champion() is not None or ws.notice is None:
                 faults.append(f"{title}, where the champion is looked for: was not refused")
             ws.close()
@@ -51,6 +56,10 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
         f"{asked} requests with them refused, no door is described to take a file",
         tuple(faults),
     )
+
+
+def _opened(home: Path) -> Workspace:
+    return Workspace.open(Settings(home=home, model_path=None, database_url=None, log_level="ERROR"))
 
 
 def _unpickled(data: bytes) -> Any:
@@ -67,7 +76,7 @@ def _ran(canary: Path, title: str, faults: list[str]) -> None:
 
 
 def _at_doors(home: Path, files: list[tuple[str, bytes]], canary: Path, faults: list[str]) -> int:
-    ws = Workspace.open(Settings(home=home, model_path=None, database_url=None, log_level="ERROR"))
+    ws = _opened(home)
     asked = 0
     try:
         train_rows(ws, [{"a": n % 7, "b": n % 11} for n in range(60)], TrainParameters(n_estimators=3), actor="trust")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,19 +15,30 @@ from detector.service.review import deciding, queueing
 from detector.service.review.case_ids import CaseId
 from detector.service.versions import training
 from detector.service.workspace import Workspace
+from tests.api.conftest import settings_in
+from tests.databases import Kind, databases
 from tests.service.conftest import PARAMETERS, card_payments, csv
 
 FRAUD = {"outcome": "fraud", "reason": "stolen_card", "revision": 0}
 
 
-@pytest.fixture
-def workspace(open_workspace: Callable[..., Workspace]) -> Workspace:
-    """A workspace with the ten most severe of 120 card payments in the queue."""
-    ws = open_workspace()
+@pytest.fixture(scope="module")
+def queued_once(tmp_path_factory: pytest.TempPathFactory, database_kind: Kind) -> Iterator[Path]:
+    home = tmp_path_factory.mktemp("queued")
+    ws = Workspace.open(settings_in(home))
     training.train_rows(ws, card_payments(120), PARAMETERS, {"card": "entity"}, actor="ada")
     scoring.score_file(ws, uploads.receive(ws, "a.csv", csv(card_payments(120, seed=1)), actor="ada").id, actor="ada")
     queueing.send_to_queue(ws, 1, 10, actor="ada")
-    return ws
+    ws.close()
+    yield home
+    databases.forget(home)
+
+
+@pytest.fixture
+def workspace(queued_once: Path, tmp_path: Path, open_workspace: Callable[..., Workspace]) -> Workspace:
+    """A workspace with the ten most severe of 120 card payments in the queue."""
+    databases.copy(queued_once, tmp_path)
+    return open_workspace()
 
 
 @pytest.fixture

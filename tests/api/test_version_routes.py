@@ -11,20 +11,32 @@ from detector.service.versions import trying
 from detector.service.versions.live_trial import LiveTrial
 from detector.service.versions.training import train_rows
 from detector.service.versions.updating import update_rows
+from detector.service.workspace import Workspace
 from detector.store.audit import entries
+from tests.api.conftest import settings_in
 from tests.api.samples import ODD, transactions
+from tests.databases import databases
 
 ROWS = [row | {"txn": f"t{number}"} for number, row in enumerate(transactions(60, seed=8))]
 
 
-@pytest.fixture
-def ws(open_workspace):
-    """A workspace with three versions; the second is champion."""
-    ws = open_workspace()
+@pytest.fixture(scope="module")
+def made_once(tmp_path_factory, database_kind):
+    home = tmp_path_factory.mktemp("versions")
+    ws = Workspace.open(settings_in(home))
     train_rows(ws, transactions(300), actor="test")
     update_rows(ws, transactions(100, seed=1), actor="test")
     ws.registry.register(_copy(ws), actor="test")
-    return ws
+    ws.close()
+    yield home
+    databases.forget(home)
+
+
+@pytest.fixture
+def ws(made_once, tmp_path, open_workspace):
+    """A workspace with three versions; the second is champion."""
+    databases.copy(made_once, tmp_path)
+    return open_workspace()
 
 
 def _copy(ws):

@@ -3,10 +3,13 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import streamlit as st
+import time_machine
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from detector.service import jobs, uploads
@@ -14,10 +17,21 @@ from detector.service.access import Actor, Role
 from detector.service.scoring import score_file
 from detector.service.versions.training import train_file
 from detector.service.workspace import Workspace
+from detector.settings import Settings
 from detector.synthetic import sample_files
 from tests.databases import databases
 
 APP = Path(__file__).parents[2] / "app.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_are_looked_for_once() -> Iterator[None]:
+    """Let the driver know what is installed: for every test it would read what all packages say of themselves."""
+    patch = pytest.MonkeyPatch()
+    found = manifest_scanner.scan_component_manifests()
+    patch.setattr(manifest_scanner, "scan_component_manifests", lambda: found)
+    yield
+    patch.undo()
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +40,25 @@ def files() -> dict[str, bytes]:
     return sample_files(rows=400)
 
 
+@pytest.fixture(scope="session")
+def learned(tmp_path_factory, files, database_kind) -> Path:
+    """The folder of a workspace with week 1 learned and scored, which tests have copies of."""
+    home = tmp_path_factory.mktemp("learned")
+    # So long ago that what pages say of it ("2 days ago") is the same from the first test to the last.
+    with time_machine.travel(datetime.now(UTC) - timedelta(days=2, hours=12)):
+        ws = Workspace.open(Settings(home=home, model_path=None, database_url=databases.address(home), api_port=9))
+        week = uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test")
+        train_file(ws, week.id, actor="test")
+        score_file(ws, week.id, actor="test")
+        ws.close()
+    return home
+
+
 @pytest.fixture
-def app(tmp_path, monkeypatch, database_kind) -> Iterator[AppTest]:
-    """The application, not run yet, over an empty workspace; no API answers."""
+def app(request, tmp_path, monkeypatch, database_kind) -> Iterator[AppTest]:
+    """The application, not run yet, over a workspace that is empty unless ``trained`` is asked for; no API answers."""
+    if "trained" in request.fixturenames:
+        databases.copy(request.getfixturevalue("learned"), tmp_path)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         nobody = probe.getsockname()[1]
@@ -53,11 +83,9 @@ def ws(app) -> Workspace:
 
 
 @pytest.fixture
-def trained(ws, files) -> Workspace:
+def trained(ws) -> Workspace:
     """The workspace with week 1 learned and scored."""
-    week = uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test")
-    train_file(ws, week.id, actor="test")
-    score_file(ws, week.id, actor="test")
+    assert ws.champion() is not None
     return ws
 
 

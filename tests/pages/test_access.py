@@ -10,7 +10,7 @@ from tests.pages.saying import labels, press, said
 
 
 def test_who_sits_at_the_machine_makes_a_key_and_sees_it_once(app: AppTest, ws) -> None:
-    at = app.run().switch_page("pages/system/access.py").run()
+    at = app.switch_page("pages/system/access.py").run()
     assert "No key has been set" in said(at)
     at.text_input(key="access_name").set_value("nightly")
     press(at, "Make a key")
@@ -24,7 +24,7 @@ def test_who_sits_at_the_machine_makes_a_key_and_sees_it_once(app: AppTest, ws) 
 
 
 def test_a_key_without_a_name_is_refused_in_words(app: AppTest, ws) -> None:
-    at = app.run().switch_page("pages/system/access.py").run()
+    at = app.switch_page("pages/system/access.py").run()
     press(at, "Make a key")
     assert "The name of a key has 1 to 60 printable characters" in said(at)
     assert list_keys(ws, actor="test") == ()
@@ -32,7 +32,7 @@ def test_a_key_without_a_name_is_refused_in_words(app: AppTest, ws) -> None:
 
 def test_a_name_that_another_key_has_is_refused_with_what_to_do(app: AppTest, ws) -> None:
     create_key(ws, "nightly", "service", actor="test")
-    at = app.run().switch_page("pages/system/access.py").run()
+    at = app.switch_page("pages/system/access.py").run()
     at.text_input(key="access_name").set_value("nightly")
     told = said(press(at, "Make a key"))
     assert "There is a key named 'nightly' already; revoke it or take another name." in told
@@ -48,7 +48,7 @@ def test_a_key_is_revoked_with_a_reason_after_a_question(app: AppTest, ws, monke
         row = 0
 
     monkeypatch.setattr(access_panels, "_clicked", lambda: Clicked)
-    at = app.run().switch_page("pages/system/access.py").run()
+    at = app.switch_page("pages/system/access.py").run()
     assert "It is the last key" in said(at)
     assert list_keys(ws, actor="test")[0].ended is None
     at.text_input(key="access_reason").set_value("leaked")
@@ -60,7 +60,7 @@ def test_a_key_is_revoked_with_a_reason_after_a_question(app: AppTest, ws, monke
 @pytest.mark.parametrize("page", ["detector/train", "detector/update", "detector/drift_demo", "system/access"])
 def test_pages_for_leads_say_so_to_others(app: AppTest, trained, come_as, role: Role, page: str) -> None:
     come_as("vic@example.org", role)
-    at = app.run().switch_page(f"pages/{page}.py").run()
+    at = app.switch_page(f"pages/{page}.py").run()
     assert "Only leads may train, update, promote, set the cutoff and manage keys, alert rules" in said(at)
     assert f"webhooks; you are here as {role}" in said(at)
     assert labels(at) == ["Sign out"]

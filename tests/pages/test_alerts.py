@@ -26,7 +26,7 @@ def raised(trained, files):
 
 @pytest.fixture
 def page(app, raised):
-    return app.run().switch_page(PAGE).run()
+    return app.switch_page(PAGE).run()
 
 
 def show(at, view):
@@ -39,7 +39,7 @@ def first(ws):
 
 
 def test_before_there_is_anything_the_page_says_what_to_do_first(app):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "Nothing can be watched yet" in said(at)
     assert {"Train a model", "Load the sample data"} <= set(labels(at))
 
@@ -48,14 +48,14 @@ def test_a_quiet_page_says_so(app, trained):
     leasing.hold(trained.database, WATCH, "somebody", datetime.now(UTC), LEASE)
     for alert in handling.open_alerts(trained):
         handling.close(trained, alert.number, actor="test")
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "All is quiet" in said(at)
     assert "Alerts: none" in said(at)
     assert "Nobody is watching" not in said(at)
 
 
 def test_a_page_that_nobody_keeps_up_to_date_says_so(app, trained):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "Nobody is watching at the moment" in said(at)
 
 
@@ -106,7 +106,7 @@ def test_a_closed_alert_is_history(page, raised):
 
 
 def test_history_before_there_is_any(app, trained):
-    at = show(app.run().switch_page(PAGE).run(), "History")
+    at = show(app.switch_page(PAGE).run(), "History")
     assert "No alert has been resolved yet" in said(at)
 
 
@@ -167,7 +167,7 @@ def test_markup_in_a_column_name_is_shown_as_text(app, raised, files):
     week = uploads.receive(raised, "odd.csv", content, actor="test")
     score_file(raised, week.id, actor="test")
     alerting.evaluate(raised)
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     shown = [str(element.value) for element in at.markdown]
     assert any("\\*\\*bold\\*\\* \\[x\\]" in text for text in shown)
     assert not any("[x](http" in text for text in shown)
@@ -175,7 +175,7 @@ def test_markup_in_a_column_name_is_shown_as_text(app, raised, files):
 
 def test_a_viewer_sees_alerts_and_leaves_them_as_they_are(app, raised, come_as):
     come_as("vic@example.org", "viewer")
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "entry_mode is missing from run 2" in said(at)
     assert "Analysts and leads may decide on cases and alerts; you are here as viewer" in said(at)
     assert labels(at) == ["Sign out"]
@@ -183,14 +183,14 @@ def test_a_viewer_sees_alerts_and_leaves_them_as_they_are(app, raised, come_as):
 
 def test_an_analyst_decides_on_alerts(app, raised, come_as):
     come_as("ann@example.org", "analyst")
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     at.button(key=f"alert_{first(raised).number}_Acknowledge").click()
     assert "ann@example.org looks after it" in said(at.run()).replace("\\", "")
 
 
 def test_before_there_is_a_model_a_viewer_is_told_who_makes_one(app, come_as):
     come_as("vic@example.org", "viewer")
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "A lead does that" in said(at)
     assert labels(at) == ["Sign out"]
 
@@ -198,7 +198,7 @@ def test_before_there_is_a_model_a_viewer_is_told_who_makes_one(app, come_as):
 @pytest.mark.parametrize("role", ["viewer", "analyst"])
 def test_rules_are_read_by_all_and_changed_by_leads(app, raised, come_as, role):
     come_as("vic@example.org", role)
-    at = show(app.run().switch_page(PAGE).run(), "Rules")
+    at = show(app.switch_page(PAGE).run(), "Rules")
     assert f"alert rules and webhooks; you are here as {role}" in said(at)
     assert at.number_input
     controls = [*at.number_input, *at.toggle, *(b for b in at.button if b.label == "Change the rule")]
@@ -212,7 +212,7 @@ def test_who_does_not_manage_webhooks_sees_how_they_do_and_no_secret(app, raised
     (message,) = outbox.take(raised.database, "x", datetime.now(UTC))
     outbox.note(raised.database, "x", message, 410, "It answers 410.", datetime.now(UTC))
     come_as("vic@example.org", role)
-    at = app.run().switch_page(PAGE)
+    at = app.switch_page(PAGE)
     at.session_state["webhook_secret"] = ("On-call", secret)
     at = show(at.run(), "Webhooks")
     told = said(at)

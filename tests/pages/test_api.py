@@ -71,11 +71,11 @@ def page(api, trained, app):
     from detector.service.scoring import score_rows
 
     api.score = staticmethod(lambda row: float(score_rows(trained, row)[1].scores[0]))
-    return app.run().switch_page("pages/system/api.py").run()
+    return app.switch_page("pages/system/api.py").run()
 
 
 def test_an_api_that_does_not_answer_is_told_with_what_to_do(app):
-    at = app.run().switch_page("pages/system/api.py").run()
+    at = app.switch_page("pages/system/api.py").run()
     text = said(at)
     assert "Not answering" in text
     assert "python -m detector serve" in text

@@ -30,7 +30,7 @@ def ids(queued) -> list[CaseId]:
 @pytest.fixture
 def open_case(app, queued):
     def open_one(case: CaseId | str, **query: str):
-        at = app.run().switch_page(PAGE)
+        at = app.switch_page(PAGE)
         at.query_params["case"] = str(case)
         for name, value in query.items():
             at.query_params[name] = value
@@ -53,24 +53,24 @@ def outcome(ws, case: CaseId) -> str | None:
 
 
 def test_without_a_model_the_page_says_what_it_needs(app):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "There is no model yet" in said(at)
     assert "Load the sample data" in labels(at)
 
 
 def test_without_a_queue_the_page_leads_to_the_scored_files(app, trained):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert press(at, "Choose a scored file").title[0].value == "Score"
 
 
 def test_work_in_progress_is_shown_with_its_rows(app, queued, held):
     held("queue")
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "of 4,000 rows" in said(at)
 
 
 def test_without_a_case_the_page_offers_the_next_one(app, ids):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "12 cases wait in the view unreviewed." in said(at)
     assert title(press(at, "Continue review")) == f"Case {ids[0]}"
 

@@ -8,11 +8,11 @@ from tests.pages.saying import labels, press, said
 
 @pytest.fixture
 def page(app, trained):
-    return app.run().switch_page("pages/detector/cutoff.py").run()
+    return app.switch_page("pages/detector/cutoff.py").run()
 
 
 def test_without_a_model_it_says_what_is_needed(app):
-    at = app.run().switch_page("pages/detector/cutoff.py").run()
+    at = app.switch_page("pages/detector/cutoff.py").run()
     assert "A cutoff needs a model" in said(at)
     assert "Load the sample data" in labels(at)
 
@@ -22,7 +22,7 @@ def test_without_a_run_it_leads_to_scoring(app, ws, files):
     from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
-    at = app.run().switch_page("pages/detector/cutoff.py").run()
+    at = app.switch_page("pages/detector/cutoff.py").run()
     at = press(at, "Score a file")
     assert at.title[0].value == "Score"
 

@@ -5,7 +5,7 @@ from tests.pages.saying import labels, press, said
 
 @pytest.fixture
 def page(app):
-    return app.run().switch_page("pages/detector/drift_demo.py").run()
+    return app.switch_page("pages/detector/drift_demo.py").run()
 
 
 def test_the_demo_begins_with_one_button(page):

@@ -9,7 +9,7 @@ PAGE = "pages/detector/explain.py"
 
 @pytest.fixture
 def page(app, trained):
-    return app.run().switch_page(PAGE).run()
+    return app.switch_page(PAGE).run()
 
 
 def slider(at, name):
@@ -17,7 +17,7 @@ def slider(at, name):
 
 
 def test_without_a_model_there_is_nothing_to_explain(app):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "nothing to explain before a model is trained" in said(at)
     assert "Load the sample data" in labels(at)
 
@@ -32,7 +32,7 @@ def test_the_sample_its_size_and_the_version_are_stated(page):
 def test_without_a_run_the_models_own_rows_are_explained(app, ws, files):
     week = uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test")
     train_file(ws, week.id, actor="test")
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "rows that this version keeps of those it learned from" in said(at)
     assert "Score a file to open its rows" in said(at)
     assert not at.number_input
@@ -85,7 +85,7 @@ def test_a_link_opens_a_row_of_a_run(app, trained):
 
 def test_a_run_whose_rows_are_gone_says_so(app, trained):
     runs.run_path(trained, 1).unlink()
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "gone from data/runs" in said(at)
 
 

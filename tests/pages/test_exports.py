@@ -11,7 +11,7 @@ from tests.pages.saying import labels, press, said
 
 @pytest.fixture
 def page(app, trained):
-    return app.run().switch_page("pages/system/exports.py").run()
+    return app.switch_page("pages/system/exports.py").run()
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def downloads(at):
 
 
 def test_without_a_model_there_is_nothing_to_take_away(app):
-    at = app.run().switch_page("pages/system/exports.py").run()
+    at = app.switch_page("pages/system/exports.py").run()
     assert "nothing to take away yet" in said(at)
     assert "Load the sample data" in labels(at)
 
 
 def test_the_log_can_be_read_before_there_is_a_model(app, ws):
     ws.set_cutoff(95.0, actor="eve")
-    at = app.run().switch_page("pages/system/exports.py").run()
+    at = app.switch_page("pages/system/exports.py").run()
     at.segmented_control(key="exports_view").set_value("Audit log")
     assert "The cutoff moved to 95" in said(at.run())
 
@@ -45,7 +45,7 @@ def test_a_model_without_a_run_leads_to_scoring(app, ws, files):
     from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
-    at = app.run().switch_page("pages/system/exports.py").run()
+    at = app.switch_page("pages/system/exports.py").run()
     assert "Nothing has been scored yet" in said(at)
     assert press(at, "Score a file").title[0].value == "Score"
 

@@ -19,7 +19,7 @@ def walk(app, upload):
     """Return a function that puts every file into a page, one after the other, and gives what the page says."""
 
     def go(script):
-        at = app.run().switch_page(script).run()
+        at = app.switch_page(script).run()
         for case in CASES:
             at = upload(at, case.name, case.content)
             yield case, said(at), labels(at)

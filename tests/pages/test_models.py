@@ -15,7 +15,7 @@ def page(app, trained, files):
     from detector.service.versions.training import train_file
 
     train_file(trained, uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test").id, actor="test")
-    return app.run().switch_page("pages/detector/models.py").run()
+    return app.switch_page("pages/detector/models.py").run()
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def challenged(page):
 
 
 def test_without_a_model_it_says_what_is_needed(app):
-    at = app.run().switch_page("pages/detector/models.py").run()
+    at = app.switch_page("pages/detector/models.py").run()
     assert "There is no model yet" in said(at)
     assert "Load the sample data" in labels(at)
 
@@ -48,7 +48,7 @@ def test_an_update_shows_from_what_it_came(app, trained, files):
 
     week = uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test")
     accept_update(trained, preview_update(trained, week.id).token, actor="test")
-    text = said(app.run().switch_page("pages/detector/models.py").run())
+    text = said(app.switch_page("pages/detector/models.py").run())
     assert "400 new rows of week2.csv, on top of version 1" in text
     assert "New columns: device_score" in text
     assert "1. Version 1, trained" in text
@@ -209,7 +209,7 @@ def suspicious(trained, ws):
 
 
 def test_an_update_that_waits_is_promoted_with_a_reason(suspicious, app, ws):
-    at = app.run().switch_page("pages/detector/models.py").run()
+    at = app.switch_page("pages/detector/models.py").run()
     text = said(at)
     assert "1 update waiting for you" in text
     assert "The champion flags" in text
@@ -222,7 +222,7 @@ def test_an_update_that_waits_is_promoted_with_a_reason(suspicious, app, ws):
 
 
 def test_an_update_that_waits_is_dismissed(suspicious, app, ws):
-    at = app.run().switch_page("pages/detector/models.py").run()
+    at = app.switch_page("pages/detector/models.py").run()
     press(at, "Dismiss version 2")
     assert held.waiting_versions(ws) == ()
     assert ws.current_champion().version == 1
@@ -231,7 +231,7 @@ def test_an_update_that_waits_is_dismissed(suspicious, app, ws):
 
 def test_an_update_that_waits_is_shown_to_all_and_decided_by_leads(suspicious, app, come_as):
     come_as("vic@example.org", "analyst")
-    at = app.run().switch_page("pages/detector/models.py").run()
+    at = app.switch_page("pages/detector/models.py").run()
     text = said(at)
     assert "1 update waiting for a lead" in text
     assert "The champion goes on until a lead decides" in text

@@ -21,7 +21,7 @@ def queued(trained):
 
 @pytest.fixture
 def page(app, queued):
-    return app.run().switch_page(PAGE).run()
+    return app.switch_page(PAGE).run()
 
 
 def first(ws, **filters) -> CaseId:
@@ -29,13 +29,13 @@ def first(ws, **filters) -> CaseId:
 
 
 def test_without_a_model_the_page_says_what_it_needs(app):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "There is no model yet" in said(at)
     assert labels(at)[-2:] == ["Train a model", "Load the sample data"]
 
 
 def test_without_a_queue_the_page_leads_to_the_scored_files(app, trained):
-    at = app.run().switch_page(PAGE).run()
+    at = app.switch_page(PAGE).run()
     assert "No scored file has been sent to the queue yet." in said(at)
     assert press(at, "Choose a scored file").title[0].value == "Score"
 
@@ -65,7 +65,7 @@ def test_work_in_progress_is_shown_with_its_rows(page, held):
 
 def test_an_address_opens_the_same_queue(app, queued):
     wanted = Filters(view="all", least_severity=97.0, order="amount")
-    at = app.run().switch_page(PAGE)
+    at = app.switch_page(PAGE)
     for name, value in wanted.to_query().items():
         at.query_params[name] = value
     at.run()

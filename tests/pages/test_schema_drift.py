@@ -14,14 +14,14 @@ def scored(ws, files, name, change=lambda content: content):
 
 @pytest.fixture
 def page(app, trained):
-    return app.run().switch_page("pages/detector/schema_drift.py").run()
+    return app.switch_page("pages/detector/schema_drift.py").run()
 
 
 @pytest.fixture
 def drifted(app, trained, files):
     """The page on week 4, which lacks a column that week 1 had."""
     scored(trained, files, "week4.csv")
-    return app.run().switch_page("pages/detector/schema_drift.py").run()
+    return app.switch_page("pages/detector/schema_drift.py").run()
 
 
 def box(at, label):
@@ -29,7 +29,7 @@ def box(at, label):
 
 
 def test_without_a_model_there_is_nothing_to_compare_with(app):
-    at = app.run().switch_page("pages/detector/schema_drift.py").run()
+    at = app.switch_page("pages/detector/schema_drift.py").run()
     assert "There is no model to compare with yet" in said(at)
     assert "Load the sample data" in labels(at)
 
@@ -39,7 +39,7 @@ def test_a_model_without_a_run_shows_its_schema_and_leads_to_scoring(app, ws, fi
     from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
-    at = app.run().switch_page("pages/detector/schema_drift.py").run()
+    at = app.switch_page("pages/detector/schema_drift.py").run()
     assert "No file has been scored yet" in said(at)
     assert len(at.get("plotly_chart")) == 1
     assert press(at, "Score a file").title[0].value == "Score"
@@ -140,7 +140,7 @@ def test_names_of_columns_are_shown_as_they_are(app, ws, files):
     week = uploads.receive(ws, "week1.csv", renamed(files["week1.csv"]), actor="test")
     train_file(ws, week.id, actor="test")
     scored(ws, files, "week4.csv")
-    at = app.run().switch_page("pages/detector/schema_drift.py").run()
+    at = app.switch_page("pages/detector/schema_drift.py").run()
     assert not at.exception
     at = box(at, "Column in detail").set_value(hostile).run()
     assert hostile.replace("*", "") in said(at).replace("\\", "")

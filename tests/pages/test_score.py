@@ -5,11 +5,11 @@ from tests.pages.saying import labels, press, said
 
 @pytest.fixture
 def page(app, trained):
-    return app.run().switch_page("pages/analysis/score.py").run()
+    return app.switch_page("pages/analysis/score.py").run()
 
 
 def test_without_a_model_the_page_says_what_it_needs(app):
-    at = app.run().switch_page("pages/analysis/score.py").run()
+    at = app.switch_page("pages/analysis/score.py").run()
     assert "Scoring needs a model" in said(at)
     assert labels(at) == ["Train a model", "Load the sample data"]
 
@@ -19,7 +19,7 @@ def test_without_a_run_the_page_waits_for_a_file(app, ws, files):
     from detector.service.versions.training import train_file
 
     train_file(ws, uploads.receive(ws, "week1.csv", files["week1.csv"], actor="test").id, actor="test")
-    at = app.run().switch_page("pages/analysis/score.py").run()
+    at = app.switch_page("pages/analysis/score.py").run()
     assert "Nothing has been scored yet" in said(at)
     assert len(at.file_uploader) == 1
 

@@ -19,7 +19,7 @@ def downloads(at):
 
 
 def test_training_goes_on_without_the_faulty_rows(app, upload, finish, ws, faulty):
-    page = app.run().switch_page("pages/detector/train.py").run()
+    page = app.switch_page("pages/detector/train.py").run()
     at = upload(page, "faulty.csv", faulty)
     assert "This file cannot be read" in said(at)
     assert "You see how many there are" in said(at)
@@ -37,7 +37,7 @@ def test_training_goes_on_without_the_faulty_rows(app, upload, finish, ws, fault
 
 
 def test_scoring_goes_on_without_the_faulty_rows(app, trained, upload, finish, faulty):
-    page = app.run().switch_page("pages/analysis/score.py").run()
+    page = app.switch_page("pages/analysis/score.py").run()
     at = upload(page, "faulty.csv", faulty)
     assert "Score this file" not in labels(at)
     at = press(at, OFFER)
@@ -49,7 +49,7 @@ def test_scoring_goes_on_without_the_faulty_rows(app, trained, upload, finish, f
 
 
 def test_an_update_is_previewed_without_the_faulty_rows(app, trained, upload, finish, faulty):
-    page = app.run().switch_page("pages/detector/update.py").run()
+    page = app.switch_page("pages/detector/update.py").run()
     at = press(upload(page, "faulty.csv", faulty), OFFER)
     assert "2 of 402 rows set aside" in said(at)
     at = finish(press(at, "Preview the update"))
@@ -60,7 +60,7 @@ def test_an_update_is_previewed_without_the_faulty_rows(app, trained, upload, fi
 
 
 def test_faulty_rows_can_be_refused_again(app, upload, faulty):
-    page = app.run().switch_page("pages/detector/train.py").run()
+    page = app.switch_page("pages/detector/train.py").run()
     at = press(upload(page, "faulty.csv", faulty), OFFER)
     at.selectbox(key="train_faulty").select("Refuse the file")
     at = press(at, "Read again")
@@ -69,7 +69,7 @@ def test_faulty_rows_can_be_refused_again(app, upload, faulty):
 
 
 def test_a_file_that_no_setting_aside_heals_does_not_offer_it(app, upload, files):
-    page = app.run().switch_page("pages/detector/train.py").run()
+    page = app.switch_page("pages/detector/train.py").run()
     lines = files["week2.csv"].decode().splitlines()
     at = upload(page, "twice.csv", "\n".join([lines[0].replace("country", "amount"), *lines[1:]]).encode())
     assert "This file cannot be read" in said(at)
@@ -77,7 +77,7 @@ def test_a_file_that_no_setting_aside_heals_does_not_offer_it(app, upload, files
 
 
 def test_a_file_of_faulty_rows_alone_says_that_none_is_left(app, trained, upload, files):
-    page = app.run().switch_page("pages/analysis/score.py").run()
+    page = app.switch_page("pages/analysis/score.py").run()
     lines = files["week2.csv"].decode().splitlines()[:4]
     at = press(upload(page, "all.csv", "\n".join([lines[0], *(line + ",x" for line in lines[1:])]).encode()), OFFER)
     assert "All were set aside." in said(at)

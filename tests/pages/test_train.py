@@ -5,7 +5,7 @@ from tests.pages.saying import labels, press, said
 
 @pytest.fixture
 def page(app):
-    return app.run().switch_page("pages/detector/train.py").run()
+    return app.switch_page("pages/detector/train.py").run()
 
 
 def test_an_empty_page_asks_for_a_file_or_offers_the_sample(page):
@@ -79,7 +79,7 @@ def test_an_updated_champion_says_where_it_came_from(app, trained, files):
 
     week = uploads.receive(trained, "week2.csv", files["week2.csv"], actor="test")
     accept_update(trained, preview_update(trained, week.id).token, actor="test")
-    at = app.run().switch_page("pages/detector/train.py").run()
+    at = app.switch_page("pages/detector/train.py").run()
     assert "It was made by an update" in said(at)
 
 

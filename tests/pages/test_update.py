@@ -5,7 +5,7 @@ from tests.pages.saying import labels, press, said
 
 @pytest.fixture
 def page(app, trained):
-    return app.run().switch_page("pages/detector/update.py").run()
+    return app.switch_page("pages/detector/update.py").run()
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def preview(page, upload, finish):
 
 
 def test_without_a_model_there_is_nothing_to_update(app):
-    at = app.run().switch_page("pages/detector/update.py").run()
+    at = app.switch_page("pages/detector/update.py").run()
     assert "no model to update yet" in said(at)
     assert "Load the sample data" in labels(at)
 

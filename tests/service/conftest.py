@@ -48,14 +48,17 @@ def csv(frame: pd.DataFrame) -> bytes:
     return frame.to_csv(index=False).encode()
 
 
+def settings_in(home: Path, **given: object) -> Settings:
+    # Nobody listens on port 9, so the API is down and says so at once.
+    return Settings(**({"home": home, "api_port": 9, "database_url": databases.address(home)} | given))
+
+
 @pytest.fixture
 def open_workspace(tmp_path: Path, database_kind: Kind) -> Iterator[Callable[..., Workspace]]:
     opened: list[Workspace] = []
 
     def open_one(**given: object) -> Workspace:
-        # Nobody listens on port 9, so the API is down and says so at once.
-        settings = {"home": tmp_path, "api_port": 9} | given
-        workspace = Workspace.open(Settings(**({"database_url": databases.address(settings["home"])} | settings)))
+        workspace = Workspace.open(settings_in(**({"home": tmp_path} | given)))
         opened.append(workspace)
         return workspace
 
@@ -65,14 +68,44 @@ def open_workspace(tmp_path: Path, database_kind: Kind) -> Iterator[Callable[...
     databases.forget(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory: pytest.TempPathFactory, database_kind: Kind) -> tuple[Path, TrainResult]:
+    """The folder of a workspace with a model, which tests have copies of, and what training returned."""
+    home = tmp_path_factory.mktemp("trained")
+    ws = Workspace.open(settings_in(home))
+    result = training.train_rows(ws, transactions(), PARAMETERS, actor="ada")
+    ws.close()
+    return home, result
+
+
+@pytest.fixture(scope="session")
+def queued_once(tmp_path_factory: pytest.TempPathFactory, database_kind: Kind) -> Path:
+    """The folder of a workspace with cases in the queue, which tests have copies of."""
+    home = tmp_path_factory.mktemp("queued")
+    ws = Workspace.open(settings_in(home))
+    training.train_rows(ws, card_payments(), PARAMETERS, {"card": "entity", "order": "ignored"}, actor="ada")
+    march = uploads.receive(ws, "march.csv", csv(card_payments(seed=1)), actor="ada")
+    scoring.score_file(ws, march.id, actor="ada")
+    queueing.send_to_queue(ws, 1, 60, actor="ada")
+    ws.close()
+    return home
+
+
 @pytest.fixture
-def ws(open_workspace: Callable[..., Workspace]) -> Workspace:
+def ws(request: pytest.FixtureRequest, tmp_path: Path, open_workspace: Callable[..., Workspace]) -> Workspace:
+    """A workspace that is empty unless the test asks for ``trained`` or ``queued``."""
+    if "queued" in request.fixturenames:
+        databases.copy(request.getfixturevalue("queued_once"), tmp_path)
+    elif "trained" in request.fixturenames:
+        databases.copy(request.getfixturevalue("trained_once")[0], tmp_path)
     return open_workspace()
 
 
 @pytest.fixture
-def trained(ws: Workspace) -> TrainResult:
-    return training.train_rows(ws, transactions(), PARAMETERS, actor="ada")
+def trained(ws: Workspace, trained_once: tuple[Path, TrainResult]) -> TrainResult:
+    """What training returned, and the workspace with its model."""
+    assert ws.champion() is not None
+    return trained_once[1]
 
 
 @pytest.fixture
@@ -84,9 +117,7 @@ def give(ws: Workspace) -> Callable[..., Upload]:
 
 
 @pytest.fixture
-def queued(ws: Workspace, give: Callable[..., Upload]) -> Workspace:
+def queued(ws: Workspace) -> Workspace:
     """The workspace with the 60 most severe of 300 card payments in the queue, as run 1."""
-    training.train_rows(ws, card_payments(), PARAMETERS, {"card": "entity", "order": "ignored"}, actor="ada")
-    scoring.score_file(ws, give(card_payments(seed=1)).id, actor="ada")
-    queueing.send_to_queue(ws, 1, 60, actor="ada")
+    assert ws.inbox.tables()
     return ws

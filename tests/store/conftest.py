@@ -14,7 +14,7 @@ from tests.databases import Kind, databases
 
 @pytest.fixture
 def address(tmp_path: Path, database_kind: Kind) -> Iterator[str]:
-    """Where a migrated database is, or on SQLite will be."""
+    """Where a migrated database is."""
     yield databases.address(tmp_path)
     databases.forget(tmp_path)
 

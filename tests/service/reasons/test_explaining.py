@@ -98,10 +98,7 @@ def test_what_is_derived_from_an_entity_is_told_with_its_value(carded):
     assert all(isinstance(values[name], float) for name in values if "card: " in name or "habit" in name)
 
 
-@pytest.mark.parametrize("which", ["run", "carded"])
-def test_all_flagged_rows_get_the_reasons_that_they_get_alone(request, ws, which):
-    given = request.getfixturevalue(which)
-    ws, run = given if isinstance(given, tuple) else (ws, given)
+def together_as_alone(ws, run):
     flagged = run_rows(ws, run.id, flagged_only=True, order="row")
     batches = list(explaining.run_reasons(ws, run.id, flagged.index.to_numpy()))
     rows = np.concatenate([batch.rows for batch in batches])
@@ -113,6 +110,14 @@ def test_all_flagged_rows_get_the_reasons_that_they_get_alone(request, ws, which
         assert [reason.sentence for reason in own] == [reason.sentence for reason in item.reasons]
         assert [reason.contribution for reason in own] == pytest.approx([each.contribution for each in item.reasons])
     assert sum(len(batch.frame) for batch in batches) == len(rows)
+
+
+def test_all_flagged_rows_get_the_reasons_that_they_get_alone(ws, run):
+    together_as_alone(ws, run)
+
+
+def test_so_do_those_of_cards_whose_columns_changed(carded):
+    together_as_alone(*carded)
 
 
 def test_finding_reasons_tells_how_far_it_is_and_can_be_stopped(carded):
