@@ -1,0 +1,109 @@
+"""How cost grows with rows, features, categories, signatures, versions, entities and open cases, and its slopes.
+
+    python -m benchmarks.scale                                    all axes, printed as they are measured
+    python -m benchmarks.scale --axis rows cases --out FOLDER     two of them, kept as Markdown, JSON and a picture
+    python -m benchmarks.scale --document docs/scaling.md         and the document's figures, tables and picture
+    python -m benchmarks.scale --document docs/scaling.md --resume    only what is missing there
+    python -m benchmarks.scale --quick                            small sizes, in some seconds: to see that all works
+
+Each size is measured in a process of its own. Figures are kept after each, so that a run that was broken off goes on
+with ``--resume``. An axis gets ``--budget`` seconds; sizes that would take longer are named, and not measured. A slope
+is the exponent of the cost over the four largest sizes, with its standard error: 0 does not grow, 1 grows in
+proportion. Peak memory is what the process held at most beyond what it held when the work began.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.common import arguments
+from benchmarks.scaling.axes import AXES
+from benchmarks.scaling.child import measured
+from benchmarks.scaling.document import beside, rewrite
+from benchmarks.scaling.drawing import picture
+from benchmarks.scaling.keeping import statements_of_a_decision
+from benchmarks.scaling.measuring import Figure
+from benchmarks.scaling.planning import plan
+from benchmarks.scaling.results import Point, Results
+from benchmarks.scaling.telling import axis_table, conditions, shown
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(given: list[str] | None = None) -> None:
+    """Measure axis after axis, and print and keep what was found."""
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--axis", nargs="+", choices=AXES, default=list(AXES), metavar="AXIS", help=", ".join(AXES))
+    parser.add_argument("--quick", action="store_true", help="small sizes only, in this process")
+    parser.add_argument("--budget", type=float, default=120.0, help="seconds for an axis; begun sizes are ended")
+    parser.add_argument("--resume", action="store_true", help="keep what was measured before, and measure the rest")
+    parser.add_argument("--document", type=Path, help="write its tables, and the figures and picture beside it, anew")
+    options = parser.parse_args(given)
+    kept = beside(options.document)[0] if options.document else options.out / "scale.json" if options.out else None
+    results = Results.read(kept) if kept else Results()
+    for name in options.axis:
+        if not options.resume:
+            results.points.pop(name, None)
+        for point in _points(name, results, options.budget, quick=options.quick):
+            results.add(name, point)
+            print(f"{name} {point.size:,}: {_brief(point)}", flush=True)
+            if kept:
+                results.write(kept)
+        print(f"\n## {name}\n\n{axis_table(results, name)}\n\n{conditions(results, name)}\n", flush=True)
+    if "cases" in options.axis and not (options.resume and results.written):
+        results.written = statements_of_a_decision()
+    print(f"## plan\n\n{plan(results)}")
+    if kept:
+        results.write(kept)
+    if options.document:
+        rewrite(options.document)
+    if options.out:
+        options.out.mkdir(parents=True, exist_ok=True)
+        parts = [f"## {name}\n\n{axis_table(results, name)}" for name in AXES if results.points.get(name)]
+        (options.out / "scale.md").write_text("\n\n".join([*parts, plan(results)]) + "\n")
+        (options.out / "scale.svg").write_text(picture(results))
+        results.write(options.out / "scale.json")
+
+
+def _points(name: str, results: Results, budget: float, *, quick: bool) -> Iterator[Point]:
+    """Yield what is found at each size of an axis that is not known yet, in order."""
+    axis = AXES[name]
+    begin, before = time.monotonic(), 0.0
+    for size, last in zip(axis.quick if quick else axis.sizes, (1, *axis.sizes), strict=False):
+        if results.has(name, size):
+            continue
+        if quick:
+            yield Point(size, tuple(measured(name, size, quick=True)))
+            continue
+        spent = time.monotonic() - begin
+        likely = before * size / last
+        if spent + likely > budget:
+            yield Point(size, cut=f"about {shown(likely, 's')}, which the axis did not have left")
+            continue
+        at = time.monotonic()
+        try:
+            yield Point(size, _in_child(name, size, timeout=2.0 * budget))
+        except subprocess.TimeoutExpired:
+            yield Point(size, cut=f"it took more than {shown(2.0 * budget, 's')}")
+        before = time.monotonic() - at
+
+
+def _in_child(name: str, size: int, timeout: float) -> tuple[Figure, ...]:
+    command = [sys.executable, "-m", "benchmarks.scaling.child", name, str(size)]
+    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout)
+    return tuple(Figure(**figure) for figure in json.loads(done.stdout.splitlines()[-1]))
+
+
+def _brief(point: Point) -> str:
+    if point.cut:
+        return f"not measured, {point.cut}"
+    return "; ".join(f"{figure.work} {shown(figure.value, figure.unit)}" for figure in point.figures)
+
+
+if __name__ == "__main__":
+    main()
