@@ -51,7 +51,7 @@ AXES: dict[str, Axis] = {
     "signatures": Axis(
         "distinct sets of missing columns", "requests of 14 numbers, each lacking one set",
         (1, 3, 10, 30, 100, 200, 300, 1_000), (1, 4), learning.signatures,
-        ("first request of each", "each again, in turn"),
+        ("first request of each", "each again, in turn", "each again, as null"),
     ),
     "versions": Axis(
         "versions in the registry", "SQLite; models of 10 numbers",

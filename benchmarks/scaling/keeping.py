@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -54,7 +55,9 @@ def versions(size: int, meter: Meter) -> None:
         meter.time("one loaded", lambda: DynamicAnomalyDetector.from_bytes(ws.registry.get(1)), runs=5)
         new = new_version(detector, origin="trained", content=content)
         meter.time("one registered", lambda: ws.registry.register(new, actor=ACTOR), runs=5)
-        meter.time("one promoted", lambda: ws.promote(new, actor=ACTOR), runs=5)
+        models = [DynamicAnomalyDetector(random_state=seed).fit(frame) for seed in range(2)]
+        in_turn = cycle([new_version(model, origin="trained", content=model.to_bytes()) for model in models])
+        meter.time("one promoted", lambda: ws.promote(next(in_turn), actor=ACTOR), runs=5)
         meter.time("workspace opened", lambda: Workspace.open(ws.settings).close(), runs=5)
 
 

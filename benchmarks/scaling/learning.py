@@ -97,18 +97,22 @@ def signatures(size: int, meter: Meter) -> None:
     model = DynamicAnomalyDetector(random_state=0).fit(frame)
     record = dict.fromkeys(frame.columns, 0.1)
     model.score(record)
-    requests = [_without(record, gone) for gone in islice(_subsets(tuple(record)), size)]
+    sets = list(islice(_subsets(tuple(record)), size))
+    requests = [_without(record, gone) for gone in sets]
+    nulls = [record | dict.fromkeys(gone) for gone in sets]
     before = held()
 
-    def each() -> None:
-        for request in requests:
+    def score(asked: list[dict[str, Any]]) -> None:
+        for request in asked:
             model.score(request)
 
-    meter.time("first request of each", each, runs=1, of=size)
+    meter.time("first request of each", lambda: score(requests), runs=1, of=size)
     after = held()
     if before is not None and after is not None:
         meter.size("memory of what was grown", after - before)
-    meter.time("each again, in turn", each, of=size)
+    meter.time("each again, in turn", lambda: score(requests), of=size)
+    score(nulls)
+    meter.time("each again, as null", lambda: score(nulls), of=size)
 
 
 def entities(size: int, meter: Meter) -> None:
