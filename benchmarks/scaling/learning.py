@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import combinations, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest
 
-from benchmarks.scaling.measuring import Meter, Sum, forget_peak, held, peak_held
+from benchmarks.scaling.measuring import Meter, forget_peak, held, peak_held
 from detector import DynamicAnomalyDetector
 from detector.core.entity_keys import Events
 from detector.core.kernels.behaviour import scrambled
@@ -30,24 +31,11 @@ SECONDS_A_DAY = 86_400
 
 def rows(size: int, meter: Meter) -> None:
     """Learn from ``size`` rows of 10 numbers in chunks, score them in chunks; the peer learns from them at once."""
-    learning, scoring = Sum(), Sum()
     model = DynamicAnomalyDetector(random_state=0)
-    forget_peak()
-    before = held()
-    for chunk in _chunks(size):
-        frame = _named(chunk)
-        with learning:
-            model.partial_fit(frame)
-    meter.add("fit", learning.seconds, _beyond(before))
+    _by_chunks(meter, "fit", size, model.partial_fit)
     meter.size("model file", len(model.to_bytes()))
     model.score(_named(numbers(2, NUMBERS)))
-    forget_peak()
-    before = held()
-    for chunk in _chunks(size):
-        frame = _named(chunk)
-        with scoring:
-            model.score(frame)
-    meter.add("score", scoring.seconds, _beyond(before))
+    _by_chunks(meter, "score", size, model.score)
     meter.size("a scored row on disk", _bytes_of_scored(model))
     if size <= MOST_OF_PEER:
         _peer(meter, np.concatenate(list(_chunks(size))))
@@ -176,6 +164,20 @@ def numbers(count: int, columns: int, seed: int = 0) -> NDArray[np.float64]:
     return X
 
 
+def _by_chunks(meter: Meter, work: str, size: int, do: Callable[[pd.DataFrame], Any]) -> None:
+    """Time the work over ``size`` rows that come in chunks, without the making of them."""
+    spent = 0.0
+    forget_peak()
+    before = held()
+    for chunk in _chunks(size):
+        frame = _named(chunk)
+        begin = time.perf_counter()
+        do(frame)
+        spent += time.perf_counter() - begin
+    peak = peak_held()
+    meter.add(work, spent, None if before is None or peak is None else max(0, peak - before))
+
+
 def _chunks(size: int) -> Iterator[NDArray[np.float64]]:
     for number, begin in enumerate(range(0, size, CHUNK)):
         yield numbers(min(CHUNK, size - begin), NUMBERS, seed=number)
@@ -203,11 +205,6 @@ def _bytes_of_scored(model: DynamicAnomalyDetector) -> float:
     with TemporaryDirectory() as folder, RunWriter(Path(folder)) as writer:
         writer.write(frame, pd.DataFrame(told | {"version": 1, "cutoff": result.cutoff}))
         return writer.finish().stat().st_size / len(frame)
-
-
-def _beyond(before: int | None) -> int | None:
-    peak = peak_held()
-    return None if before is None or peak is None else max(0, peak - before)
 
 
 def _without(record: dict[str, Any], gone: tuple[str, ...]) -> dict[str, Any]:

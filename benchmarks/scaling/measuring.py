@@ -73,19 +73,6 @@ class Meter:
         self.figures.append(Figure(work, seconds, "s", peak))
 
 
-class Sum:
-    """Adds up the parts of a work that comes in pieces, without what lies between them; ``with part: ...``."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __enter__(self) -> None:
-        self._begin = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds += time.perf_counter() - self._begin
-
-
 def forget_peak() -> None:
     """Let the peak of this process's memory begin anew, where Linux allows it."""
     with suppress(OSError):
