@@ -15,10 +15,12 @@ proportion. Peak memory is what the process held at most beyond what it held whe
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.common import arguments
@@ -73,30 +75,58 @@ def main(given: list[str] | None = None) -> None:
 def _points(name: str, results: Results, budget: float, *, quick: bool) -> Iterator[Point]:
     """Yield what is found at each size of an axis that is not known yet, in order."""
     axis = AXES[name]
-    begin, before = time.monotonic(), 0.0
-    for size, last in zip(axis.quick if quick else axis.sizes, (1, *axis.sizes), strict=False):
+    if quick:
+        yield from (Point(size, tuple(measured(name, size, quick=True))) for size in axis.quick)
+        return
+    begin, took, why = time.monotonic(), Took(0.0), None
+    for size in axis.sizes:
         if results.has(name, size):
             continue
-        if quick:
-            yield Point(size, tuple(measured(name, size, quick=True)))
-            continue
-        spent = time.monotonic() - begin
-        likely = before * size / last
-        if spent + likely > budget:
-            yield Point(size, cut=f"about {shown(likely, 's')}, which the axis did not have left")
-            continue
+        likely = took.likely(size)
+        if why is None and time.monotonic() - begin + likely > budget:
+            why = f"it would have taken about {shown(likely, 's')}, more than the axis had left"
         at = time.monotonic()
-        try:
-            yield Point(size, _in_child(name, size, timeout=2.0 * budget))
-        except subprocess.TimeoutExpired:
-            yield Point(size, cut=f"it took more than {shown(2.0 * budget, 's')}")
-        before = time.monotonic() - at
+        if why is None:
+            try:
+                figures, working = _in_child(name, size, timeout=2.0 * budget)
+            except subprocess.TimeoutExpired:
+                why = f"{size:,} took more than {shown(2.0 * budget, 's')}"
+            except subprocess.CalledProcessError as error:
+                why = f"at {size:,} the process ended with code {error.returncode}"
+        if why is not None:
+            yield Point(size, cut=why)
+            continue
+        took = took.then(size, working, starting=time.monotonic() - at - working)
+        yield Point(size, figures)
 
 
-def _in_child(name: str, size: int, timeout: float) -> tuple[Figure, ...]:
+@dataclass(frozen=True)
+class Took:
+    """How long the sizes of an axis took so far: what is the same for all, and what the last one took by itself."""
+
+    starting: float
+    size: int = 0
+    working: float = 0.0
+    exponent: float = 1.0
+
+    def then(self, size: int, working: float, starting: float) -> Took:
+        """Return the same after another size."""
+        if not self.size:
+            return Took(starting, size, working)
+        grown = math.log(working / self.working) / math.log(size / self.size)
+        return Took(starting, size, working, min(max(grown, 0.0), 2.0))
+
+    def likely(self, size: int) -> float:
+        """Return the seconds that a size is likely to take, if it goes on like this; 0 before the first."""
+        return self.starting + self.working * (size / self.size) ** self.exponent if self.size else 0.0
+
+
+def _in_child(name: str, size: int, timeout: float) -> tuple[tuple[Figure, ...], float]:
+    """Return the figures of one size from a process of its own, and how long it worked on them."""
     command = [sys.executable, "-m", "benchmarks.scaling.child", name, str(size)]
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout)
-    return tuple(Figure(**figure) for figure in json.loads(done.stdout.splitlines()[-1]))
+    told = json.loads(done.stdout.splitlines()[-1])
+    return tuple(Figure(**figure) for figure in told["figures"]), told["seconds"]
 
 
 def _brief(point: Point) -> str:

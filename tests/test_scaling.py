@@ -50,12 +50,12 @@ def test_all_axes_are_measured_in_small_and_kept(tmp_path: Path, capsys: pytest.
 def test_a_run_is_taken_up_where_it_was_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def child(name: str, size: int, timeout: float) -> tuple[Figure, ...]:
+    def child(name: str, size: int, timeout: float) -> tuple[tuple[Figure, ...], float]:
         if size > 100 and not asked.count(1_000):
             asked.append(size)
             raise KeyboardInterrupt
         asked.append(size)
-        return (Figure("fit", 1.0),)
+        return (Figure("fit", 1.0),), 1.0
 
     monkeypatch.setattr(scale, "_in_child", child)
     command = ["--axis", "versions", "--out", str(tmp_path)]
@@ -76,8 +76,19 @@ def test_what_an_axis_has_no_time_for_is_named_and_not_measured(
     assert "1,000,000 open cases were not measured" in capsys.readouterr().out
 
 
+def test_what_a_size_is_likely_to_take_follows_from_those_before_it() -> None:
+    took = scale.Took(0.0)
+    assert took.likely(100) == 0.0
+    took = took.then(10, 1.0, starting=5.0)
+    assert took.likely(100) == pytest.approx(15.0)
+    took = took.then(100, 2.0, starting=5.0)
+    assert took.likely(1_000) == pytest.approx(9.0)
+    assert took.then(1_000, 2_000.0, starting=5.0).exponent == 2.0
+
+
 def test_one_size_is_measured_in_a_process_of_its_own() -> None:
-    figures = scale._in_child("signatures", 2, timeout=120.0)
+    figures, working = scale._in_child("signatures", 2, timeout=120.0)
+    assert working > 0.0
     assert {"first request of each", "each again, in turn"} <= {figure.work for figure in figures}
 
 

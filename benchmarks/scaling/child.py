@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 from benchmarks.scaling.axes import AXES
 from benchmarks.scaling.measuring import Figure, Meter
 
 
 def measured(axis: str, size: int, *, quick: bool = False) -> list[Figure]:
-    """Return the figures of one size, measured in this process.
-
-    A small run comes first: compiled code is loaded, and what Python and its libraries keep for good is there.
-    """
-    if not quick:
-        AXES[axis].measure(AXES[axis].quick[-1], Meter(quick=True))
+    """Return the figures of one size, measured in this process."""
     meter = Meter(quick=quick)
     AXES[axis].measure(size, meter)
     return meter.figures
 
 
 if __name__ == "__main__":
-    found = measured(sys.argv[1], int(sys.argv[2]))
-    print(json.dumps([figure.to_dict() for figure in found]))
+    name, count = sys.argv[1], int(sys.argv[2])
+    # A small run comes first: compiled code is loaded, and what Python and its libraries keep for good is there.
+    measured(name, AXES[name].quick[-1], quick=True)
+    begin = time.monotonic()
+    found = measured(name, count)
+    seconds = time.monotonic() - begin
+    print(json.dumps({"seconds": seconds, "figures": [figure.to_dict() for figure in found]}))
