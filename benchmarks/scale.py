@@ -14,10 +14,7 @@ proportion. Peak memory is what the process held at most beyond what it held whe
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,16 +22,13 @@ from pathlib import Path
 
 from benchmarks.common import arguments
 from benchmarks.scaling.axes import AXES
-from benchmarks.scaling.child import measured
+from benchmarks.scaling.child import NotMeasuredError, measured, measured_apart
 from benchmarks.scaling.document import beside, rewrite
 from benchmarks.scaling.drawing import picture
 from benchmarks.scaling.keeping import statements_of_a_decision
-from benchmarks.scaling.measuring import Figure
 from benchmarks.scaling.planning import plan
 from benchmarks.scaling.results import Point, Results
 from benchmarks.scaling.telling import axis_table, conditions, shown
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def main(given: list[str] | None = None) -> None:
@@ -88,16 +82,14 @@ def _points(name: str, results: Results, budget: float, *, quick: bool) -> Itera
         at = time.monotonic()
         if why is None:
             try:
-                figures, working = _in_child(name, size, timeout=2.0 * budget)
-            except subprocess.TimeoutExpired:
-                why = f"{size:,} took more than {shown(2.0 * budget, 's')}"
-            except subprocess.CalledProcessError as error:
-                why = f"at {size:,} the process ended with code {error.returncode}"
+                figures, working = measured_apart(name, size, timeout=2.0 * budget)
+            except NotMeasuredError as error:
+                why = str(error)
         if why is not None:
             yield Point(size, cut=why)
             continue
         took = took.then(size, working, starting=time.monotonic() - at - working)
-        yield Point(size, figures)
+        yield Point(size, tuple(figures))
 
 
 @dataclass(frozen=True)
@@ -119,14 +111,6 @@ class Took:
     def likely(self, size: int) -> float:
         """Return the seconds that a size is likely to take, if it goes on like this; 0 before the first."""
         return self.starting + self.working * (size / self.size) ** self.exponent if self.size else 0.0
-
-
-def _in_child(name: str, size: int, timeout: float) -> tuple[tuple[Figure, ...], float]:
-    """Return the figures of one size from a process of its own, and how long it worked on them."""
-    command = [sys.executable, "-m", "benchmarks.scaling.child", name, str(size)]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout)
-    told = json.loads(done.stdout.splitlines()[-1])
-    return tuple(Figure(**figure) for figure in told["figures"]), told["seconds"]
 
 
 def _brief(point: Point) -> str:

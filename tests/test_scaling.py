@@ -50,14 +50,14 @@ def test_all_axes_are_measured_in_small_and_kept(tmp_path: Path, capsys: pytest.
 def test_a_run_is_taken_up_where_it_was_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def child(name: str, size: int, timeout: float) -> tuple[tuple[Figure, ...], float]:
+    def child(name: str, size: int, timeout: float) -> tuple[list[Figure], float]:
         if size > 100 and not asked.count(1_000):
             asked.append(size)
             raise KeyboardInterrupt
         asked.append(size)
-        return (Figure("fit", 1.0),), 1.0
+        return [Figure("fit", 1.0)], 1.0
 
-    monkeypatch.setattr(scale, "_in_child", child)
+    monkeypatch.setattr(scale, "measured_apart", child)
     command = ["--axis", "versions", "--out", str(tmp_path)]
     with pytest.raises(KeyboardInterrupt):
         scale.main(command)
@@ -71,7 +71,7 @@ def test_a_run_is_taken_up_where_it_was_broken_off(tmp_path: Path, monkeypatch: 
 def test_what_an_axis_has_no_time_for_is_named_and_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(scale, "_in_child", lambda *_, **__: pytest.fail("There is no time for it."))
+    monkeypatch.setattr(scale, "measured_apart", lambda *_, **__: pytest.fail("There is no time for it."))
     scale.main(["--axis", "cases", "--budget", "-1", "--out", str(tmp_path)])
     assert "1,000,000 open cases were not measured" in capsys.readouterr().out
 
@@ -87,9 +87,16 @@ def test_what_a_size_is_likely_to_take_follows_from_those_before_it() -> None:
 
 
 def test_one_size_is_measured_in_a_process_of_its_own() -> None:
-    figures, working = scale._in_child("signatures", 2, timeout=120.0)
+    figures, working = scale.measured_apart("signatures", 2, timeout=120.0)
     assert working > 0.0
     assert {"first request of each", "each again, in turn"} <= {figure.work for figure in figures}
+
+
+def test_a_process_that_does_not_come_to_its_end_says_so() -> None:
+    with pytest.raises(scale.NotMeasuredError, match="1,000 took more than 0 s"):
+        scale.measured_apart("cases", 1_000, timeout=0.0)
+    with pytest.raises(scale.NotMeasuredError, match="at 5 the process ended with code 1"):
+        scale.measured_apart("no such axis", 5, timeout=120.0)
 
 
 def test_the_slope_is_the_exponent_over_the_upper_sizes() -> None:
