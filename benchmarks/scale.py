@@ -3,7 +3,7 @@
     python -m benchmarks.scale                                    all axes, printed as they are measured
     python -m benchmarks.scale --axis rows cases --out FOLDER     two of them, kept as Markdown, JSON and a picture
     python -m benchmarks.scale --document docs/scaling.md         and the document's figures, tables and picture
-    python -m benchmarks.scale --document docs/scaling.md --resume    only what is missing there
+    python -m benchmarks.scale --document docs/scaling.md --resume    only what was not measured
     python -m benchmarks.scale --quick                            small sizes, in some seconds: to see that all works
 
 Each size is measured in a process of its own. Figures are kept after each, so that a run that was broken off goes on

@@ -20,10 +20,10 @@ from benchmarks.scaling.telling import axis_table, shown
 DOCUMENT = Path(__file__).parents[1] / "docs" / "scaling.md"
 
 
-def made_up(**cut: str) -> Results:
+def made_up(*, largest: int = 10_000, **cut: str) -> Results:
     """Rows at four sizes, where fitting grows in proportion and scoring does not grow."""
     results = Results()
-    for size in (10, 100, 1_000, 10_000):
+    for size in (largest // 1_000, largest // 100, largest // 10, largest):
         figures = (Figure("fit", size * 1e-3, peak=2_000_000), Figure("score", 0.5), Figure("model file", 2_500.0, "B"))
         results.add("rows", Point(size, figures))
     for size, why in cut.items():
@@ -122,13 +122,14 @@ def test_the_standard_error_is_that_of_a_line_through_the_logarithms() -> None:
 
 
 def test_what_is_extrapolated_says_so() -> None:
-    told = axis_table(made_up(), "rows")
+    told = axis_table(made_up(largest=10_000_000), "rows")
     assert "100,000,000, extrapolated" in told
     (fit,) = [line for line in told.splitlines() if line.startswith("| fit |")]
     assert [cell.strip() for cell in fit.split("|")[-4:-1]] == ["100,000 s", "1.00 ± 0.00", "1 ms"]
     assert "| fit: memory | 2 MB |" in told
     (file,) = [line for line in told.splitlines() if line.startswith("| model file |")]
     assert file.split("|")[-4].strip() == ""
+    assert "extrapolated" not in axis_table(made_up(largest=1_000_000), "rows")
 
 
 def test_what_was_not_measured_is_named_below_its_table() -> None:

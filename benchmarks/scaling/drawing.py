@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.scaling.results import Results, known_axes
-from benchmarks.scaling.telling import shown, slope_text
+from benchmarks.scaling.telling import REACH, shown, slope_text
 from docs.drawing import BLUE, GREEN, ORANGE, PURPLE, RULE, SOFT, Drawing
 
 WIDTH, HEIGHT = 430, 330
@@ -38,7 +38,7 @@ def picture(results: Results) -> str:
             found = results.slope(name, work)
             if not sizes:
                 continue
-            beyond = axis.beyond if axis.beyond and axis.beyond > sizes[-1] else None
+            beyond = axis.beyond if axis.beyond and sizes[-1] < axis.beyond <= REACH * sizes[-1] else None
             end = (beyond, found.at(beyond)) if found and beyond else None
             told = f"{work}: slope {slope_text(found)}" if found else work
             series.append(Series(told, color, sizes, seconds, end))

@@ -68,8 +68,8 @@ class Results:
         self.machine[axis] = machine()
 
     def has(self, axis: str, size: int) -> bool:
-        """Whether a size was measured, or found to be too much."""
-        return any(one.size == size for one in self.points.get(axis, ()))
+        """Whether a size was measured."""
+        return any(one.size == size and one.cut is None for one in self.points.get(axis, ()))
 
     def works(self, axis: str) -> list[tuple[str, str]]:
         """Return the works of an axis, in the order in which they were measured, and their units."""

@@ -6,6 +6,8 @@ from benchmarks.scaling.axes import AXES
 from benchmarks.scaling.growth import Slope
 from benchmarks.scaling.results import Results
 
+#: A slope tells nothing of sizes beyond so many times the largest that was measured.
+REACH = 10
 _PEER = ", scikit-learn"
 
 
@@ -13,7 +15,7 @@ def axis_table(results: Results, name: str) -> str:
     """Return what each work cost at each size, with its slope and what one more costs at the upper end."""
     axis, points = AXES[name], results.points[name]
     sizes = [point.size for point in points if point.figures]
-    beyond = axis.beyond if axis.beyond and sizes and axis.beyond > sizes[-1] else None
+    beyond = axis.beyond if axis.beyond and sizes and sizes[-1] < axis.beyond <= REACH * sizes[-1] else None
     head = ["work", *(f"{size:,}" for size in sizes), *([f"{beyond:,}, extrapolated"] if beyond else [])]
     rows = [[*head, "slope", "one more"]]
     for work, unit in results.works(name):
@@ -21,7 +23,8 @@ def axis_table(results: Results, name: str) -> str:
         found = results.slope(name, work)
         row = [work, *(shown(at[size], unit) if size in at else "" for size in sizes)]
         if beyond:
-            row.append(shown(found.at(beyond), unit) if found and unit == "s" else "")
+            reaches = found is not None and unit == "s" and REACH * max(at) >= beyond
+            row.append(shown(found.at(beyond), unit) if found and reaches else "")
         rows.append([*row, slope_text(found), _one_more(found, results.values(name, work), unit)])
         where, peaks = results.peaks(name, work)
         if peaks and max(peaks) >= 1e6:
