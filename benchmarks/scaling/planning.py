@@ -125,9 +125,9 @@ def _memory(results: Results) -> list[Line]:
             shown(ENTITIES * each, "B"),
         ),
         Line(
-            "their file, written every 30 s by a process that has seen them all",
+            "all that is remembered of them as a file",
             f"{ENTITIES:,} x {plain(file.each)} B",
-            f"{shown(ENTITIES * file.each, 'B')}, {shown(ENTITIES * written.each, 's')} of one processor",
+            f"{shown(ENTITIES * file.each, 'B')}, written in {shown(ENTITIES * written.each, 's')}",
         ),
     ]  # fmt: skip
 
