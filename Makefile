@@ -50,6 +50,7 @@ bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.explaining
 	$(BIN)/python -m benchmarks.big_files --rows 2000000
+	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.mlserver $(if $(MLSERVER_PYTHON),--mlserver-python $(MLSERVER_PYTHON))
 	$(if $(CARDS),$(BIN)/python -m benchmarks.behaviour --data $(CARDS),@echo "Without CARDS=folder, benchmarks.behaviour is left out.")

@@ -96,8 +96,13 @@ class EntityHistories:
 
     def copy(self) -> EntityHistories:
         """Return the same histories, to be advanced apart."""
+        other = EntityHistories(self.columns, self.most)
         with self._lock:
-            return self._chosen(np.arange(self._size))
+            # As it lies, with its room and its table: finding each entity anew takes six times as long.
+            for name in ("table", *_ARRAYS):
+                setattr(other, "_" + name, getattr(self, "_" + name).copy())
+            other._size = self._size
+        return other
 
     def merged(self, other: EntityHistories) -> EntityHistories:
         """Return the histories of both parts of the events.

@@ -80,6 +80,11 @@ class Sample:
         """Whether some rows have not recorded an encoded column (d,)."""
         return np.asarray(np.isnan(self.rows).any(axis=0))
 
+    @cached_property
+    def calibration_in_bag(self) -> NDArray[np.uint8]:
+        """Which calibration rows each tree's bag holds (trees, k), for all views that use bags and rows as they are."""
+        return self.membership(self.bags, np.full(len(self.bags), self.bags.shape[1], np.int32), self.calibration)
+
     def weighed(self) -> Sample:
         """Return the sample with the weights of its columns, by the tails of the calibration rows.
 

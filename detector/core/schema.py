@@ -111,6 +111,10 @@ class Schema:
         return {feature.name: feature for feature in self.features}
 
     @cached_property
+    def _places(self) -> Mapping[str, int]:
+        return {feature.name: place for place, feature in enumerate(self.features)}
+
+    @cached_property
     def by_alias(self) -> Mapping[str, Feature]:
         """The features by the other names that updates have found their columns under."""
         return {alias: feature for feature in self.features for alias in feature.aliases}
@@ -121,9 +125,9 @@ class Schema:
         A column under another name gives way to one of the feature's own name, or of an earlier of its other names,
         among the table's ``columns``.
         """
-        feature = self.by_name.get(column)
-        if feature is not None and not feature.stands_by_for:
-            return feature
+        place = self._places.get(column)
+        if place is not None and not self.features[place].stands_by_for:
+            return self.features[place]
         feature = self.by_alias.get(column)
         if feature is None or feature.name in columns:
             return None
@@ -139,16 +143,30 @@ class Schema:
         """The features that have encoded columns, learned or not."""
         return tuple(feature for feature in self.features if feature.parts)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many encoded columns there are."""
         return max((feature.columns.stop for feature in self.features if feature.parts), default=0)
 
     def with_features(self, changed: Iterable[Feature]) -> Schema:
         """Return the schema with these features replaced or appended."""
-        new = {feature.name: feature for feature in changed}
-        kept = tuple(new.pop(feature.name, feature) for feature in self.features)
-        return Schema(kept + tuple(new.values()))
+        features, places, width = list(self.features), dict(self._places), self.width
+        for feature in changed:
+            place = places.setdefault(feature.name, len(features))
+            if place == len(features):
+                features.append(feature)
+            else:
+                if features[place].parts and features[place].columns != feature.columns:
+                    width = -1
+                features[place] = feature
+            if width >= 0:
+                width = max(width, feature.columns.stop)
+        other = Schema(tuple(features))
+        # Handed on, since a table's columns are added one by one: found anew each time, they would cost their square.
+        other.__dict__["_places"] = places
+        if width >= 0:
+            other.__dict__["width"] = width
+        return other
 
     def placed(self, feature: Feature) -> Feature:
         """Return ``feature`` with encoded columns behind all others."""

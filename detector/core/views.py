@@ -11,7 +11,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,8 @@ from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
 from detector.core.schema import Layout
 from detector.core.view_rows import calibration_of, mixed, recorded_bags, with_siblings
 
-#: Views kept; one of 10 columns and 100 trees takes about 0.5 MB.
-VIEWS_KEPT = 64
+#: Bytes that the views of a model may take together; one of 100 trees of 256 rows takes 0.6 MB.
+VIEW_BYTES = 128 * 1024**2
 #: Calibration tables for rows with holes: one for each tenth of the features that is missing.
 HOLE_LEVELS = 10
 #: Calibration rows behind each of those: the share of rows above a severity of 90 is then right within 0.7 %.
@@ -122,6 +122,18 @@ class View:
     def _likeness(self) -> Likeness:
         return Likeness.of(self._calibrating)
 
+    @cached_property
+    def own_bytes(self) -> int:
+        """Bytes that go with this view, which others do not share."""
+        trees, known = self._calibrating, self._sample
+        arrays: list[NDArray[Any]] = [trees.split_column, trees.threshold, trees.leaf, trees.count]
+        arrays += [self.paths, *self._without]
+        if self._in_bag is not known.__dict__.get("calibration_in_bag"):
+            arrays.append(self._in_bag)
+        if known.rows is not self._recorded:
+            arrays.append(known.rows)
+        return sum(array.nbytes for array in arrays)
+
     def severities(self, paths: Floats) -> Floats:
         """Return where path lengths fall among the model's own rows: 0 the most ordinary, 100 the most anomalous."""
         return severity(self.paths, paths)
@@ -213,7 +225,10 @@ def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
     trees = len(bags)
     bags, sizes = with_siblings(sample, bags, sizes)
     calibrating = Forest.grow(sample.rows, bags, sizes, choices, np.resize(sample.seeds, len(bags)))
-    in_bag = sample.membership(bags, sizes, calibration)
+    if bags is sample.bags and calibration is sample.calibration:
+        in_bag = sample.calibration_in_bag
+    else:
+        in_bag = sample.membership(bags, sizes, calibration)
     left_out = in_bag[:trees] == 0
     for begin in range(trees, len(bags), trees):
         sibling = in_bag[begin : begin + trees]
@@ -239,13 +254,14 @@ class Views:
         self,
         sample: Sample,
         layout: Layout,
-        kept: int = VIEWS_KEPT,
+        most_bytes: int = VIEW_BYTES,
         decisions: Decisions = NO_DECISIONS,
         undecided: Views | None = None,
     ) -> None:
         self._sample = sample
         self._layout = layout
-        self._kept = kept
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._decisions = decisions
         self.undecided = self if undecided is None else undecided
         self._views: OrderedDict[Signature, View] = OrderedDict()
@@ -258,7 +274,7 @@ class Views:
         """Return the views under other decisions; what was grown is shared."""
         if not len(decisions):
             return self.undecided
-        return Views(self._sample, self._layout, self._kept, decisions, self.undecided)
+        return Views(self._sample, self._layout, self._most_bytes, decisions, self.undecided)
 
     def get(self, signature: Signature) -> View:
         """Return the view of ``signature``, growing and teaching it the first time."""
@@ -273,7 +289,9 @@ class Views:
         else:
             view = self.undecided.get(signature).taught(self._decisions)
         with self._lock:
-            self._views[signature] = view
-            while len(self._views) > self._kept:
-                self._views.popitem(last=False)
-        return view
+            known = self._views.setdefault(signature, view)
+            if known is view:
+                self._bytes += view.own_bytes
+            while self._bytes > self._most_bytes and len(self._views) > 1:
+                self._bytes -= self._views.popitem(last=False)[1].own_bytes
+        return known

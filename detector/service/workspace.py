@@ -296,7 +296,7 @@ class Workspace:
         if not path.is_file():
             return
         found = sha256(path.read_bytes()).hexdigest()
-        if all(info.sha256 != found for info in self.registry.list()):
+        if not self.registry.holds(found):
             aside = path.with_name(f"{path.stem}.{found[:12]}{path.suffix}")
             path.replace(aside)
             self.notice = f"{path.name} held a model that is no version of this workspace; it is kept as {aside.name}."
@@ -322,10 +322,15 @@ class Workspace:
         alias, path = self.registry.alias(CHAMPION), self.settings.champion_path
         if alias is None:
             return
-        known = {info.sha256: info.number for info in self.registry.list()}
-        # A file that is no version here is a person's: it stays until the next promotion.
-        if not path.is_file() or known.get(sha256(path.read_bytes()).hexdigest(), alias.version) != alias.version:
+        if self._is_behind(path, alias.version):
             try:
                 self._champion_moved()
             except ModelFileError as error:
                 _log.error("the champion's file could not be written", file=path.name, error=str(error))
+
+    def _is_behind(self, path: Path, version: int) -> bool:
+        """Whether the champion's file is missing or holds another version; what is none is a person's and stays."""
+        if not path.is_file():
+            return True
+        found = sha256(path.read_bytes()).hexdigest()
+        return found != self.registry.info(version).sha256 and self.registry.holds(found)

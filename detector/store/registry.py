@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, RowMapping, exists, func, insert, select
 
 from detector.durable import write_durably
 from detector.errors import ModelFileError, NotFoundError
@@ -145,6 +145,12 @@ class Registry:
             query = query.where(tables.versions.c.number < before)
         with self.database.read() as connection:
             return tuple(_info(row) for row in connection.execute(query).mappings())
+
+    def holds(self, digest: str) -> bool:
+        """Whether the bytes with this SHA-256 are a version."""
+        with self.database.read() as connection:
+            found = connection.scalar(select(exists().where(tables.versions.c.sha256 == digest)))
+        return bool(found)
 
     def alias(self, name: str) -> Alias | None:
         """Return where an alias points, or ``None`` when it was never set."""

@@ -17,7 +17,7 @@ _SHOWN = 20
 
 def versions_list(ws: Workspace) -> None:
     """Show the newest versions; each that is not champion can become it again with one click."""
-    versions = updating.list_versions(ws)[:_SHOWN]
+    versions = updating.list_versions(ws, limit=_SHOWN)
     champion = ws.champion()
     current = champion.version if champion else None
     failed = st.session_state.pop("update_roll_back_failed", None)

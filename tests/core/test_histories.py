@@ -52,6 +52,19 @@ def some_events(n: int, seed: int, cards: int = 5, shops: int = 6, days: float =
     ]
 
 
+def test_a_copy_goes_on_alike_and_apart() -> None:
+    events = some_events(4_000, seed=2, cards=1_500)
+    first, more = events_of(events[:3_000]), events_of(events[3_000:])
+    one = EntityHistories(1)
+    one.advance(first)
+    other = one.copy()
+    before = archive.to_bytes(one.to_content())
+    again = other.advance(more)
+    assert archive.to_bytes(one.to_content()) == before
+    np.testing.assert_array_equal(again, one.advance(more))
+    assert archive.to_bytes(one.to_content()) == archive.to_bytes(other.to_content())
+
+
 def test_each_comparison_is_what_keeping_every_event_and_summing_anew_gives() -> None:
     events = some_events(300, seed=1)
     found = EntityHistories(1).advance(events_of(events))

@@ -53,6 +53,18 @@ def test_new_columns_come_behind_all_others() -> None:
     assert list(placed.columns) == [5]
 
 
+def test_a_schema_that_was_made_feature_by_feature_is_the_one_that_was_made_at_once() -> None:
+    grown = Schema(())
+    for feature in (AMOUNT, CITY, replace(LATER, reason="?"), CARD, LATER):
+        grown = grown.with_features([feature])
+        assert grown.width == Schema(grown.features).width
+    assert grown == SCHEMA
+    assert [grown.feature_of(name, ()) for name in ("later", "card", "none")] == [LATER, CARD, None]
+    narrower = grown.with_features([replace(LATER, first_column=-1, parts=())])
+    assert (grown.width, narrower.width) == (5, 3)
+    assert narrower.with_features([replace(LATER, parts=("hour sin",))]).width == 4
+
+
 def test_the_layout_maps_signatures_to_the_columns_that_trees_split_on() -> None:
     layout = SCHEMA.layout
     assert layout.columns((0, 1)).tolist() == [0, 1]  # the code of a city is kept, not split on

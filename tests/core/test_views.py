@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from detector.core.fitted import Fitted
 from detector.core.scoring import score_frame
-from detector.core.views import Views, build_view, severity
+from detector.core.views import VIEW_BYTES, Views, build_view, severity
 from tests import tables
 
 
@@ -77,10 +77,28 @@ def test_one_path_has_the_severity_it_has_among_many() -> None:
 
 
 def test_views_that_are_used_least_recently_go_first() -> None:
-    views = Views(known().sample, known().schema.layout, kept=3)
+    size = build_view(known().sample, known().schema.layout, (0,)).own_bytes
+    views = Views(known().sample, known().schema.layout, most_bytes=3 * size)
     for signature in [(0,), (1,), (2,), (0,), (3,)]:
         views.get(signature)
     assert [(place,) in views for place in range(4)] == [True, False, True, True]
+
+
+def test_a_view_that_is_larger_than_all_may_be_is_kept_until_the_next_one_comes() -> None:
+    views = Views(known().sample, known().schema.layout, most_bytes=1)
+    assert views.get((0,)) is views.get((0,))
+    views.get((1,))
+    assert (0,) not in views
+
+
+def test_two_hundred_signatures_of_a_usual_model_are_kept_together() -> None:
+    views = Views(known().sample, known().schema.layout)
+    assert 200 * views.get((0, 1)).own_bytes < VIEW_BYTES
+
+
+def test_views_share_what_does_not_depend_on_their_columns() -> None:
+    one, other = (build_view(known().sample, known().schema.layout, signature) for signature in [(0,), (1, 2)])
+    assert np.shares_memory(one._in_bag, other._in_bag)
 
 
 def test_a_view_is_grown_once_and_then_kept() -> None:

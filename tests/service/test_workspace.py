@@ -16,6 +16,7 @@ from detector.service.versions.training import TrainResult
 from detector.service.versions.versioning import new_version
 from detector.service.workspace import CHAMPION, Workspace
 from detector.store import audit
+from detector.store.registry import Registry
 from tests.service.conftest import PARAMETERS, transactions
 
 Open = Callable[..., Workspace]
@@ -103,6 +104,27 @@ def test_the_champion_is_also_kept_at_the_model_path(open_workspace: Open, tmp_p
     assert path.read_bytes() == ws.registry.get(2)
     updating.roll_back(ws, 1, actor="ada", reason="test")
     assert path.read_bytes() == ws.registry.get(1)
+
+
+def test_neither_a_promotion_nor_an_opening_reads_all_versions(
+    open_workspace: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = open_workspace()
+    training.train_rows(ws, transactions(), PARAMETERS, actor="ada")
+    monkeypatch.setattr(Registry, "list", lambda *_, **__: pytest.fail("There may be ten thousand of them."))
+    training.train_rows(ws, transactions(seed=1), PARAMETERS, actor="ada")
+    # What a process that died between a promotion and the copy of its model leaves behind.
+    copy = tmp_path / "models" / "anomaly_detector.joblib"
+    copy.write_bytes(ws.registry.get(1))
+    again = open_workspace()
+    assert copy.read_bytes() == ws.registry.get(2)
+    copy.write_bytes(b"somebody's own")
+    open_workspace()
+    assert copy.read_bytes() == b"somebody's own"
+    updating.roll_back(again, 1, actor="ada", reason="test")
+    assert copy.read_bytes() == ws.registry.get(1)
+    assert again.notice is not None
+    assert "no version of this workspace" in again.notice
 
 
 def test_a_model_path_that_cannot_be_written_does_not_undo_the_promotion(open_workspace: Open, tmp_path: Path) -> None:

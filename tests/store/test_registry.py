@@ -163,3 +163,11 @@ def test_each_change_leaves_a_trace_with_its_actor(registry: Registry, database:
 def test_a_number_that_no_version_can_have_is_not_found(registry: Registry, version: int) -> None:
     with pytest.raises(NotFoundError, match="There is no version"):
         registry.get(version)
+
+
+def test_bytes_are_a_version_once_they_are_registered(registry: Registry) -> None:
+    digest = sha256(b"a model").hexdigest()
+    assert not registry.holds(digest)
+    registry.register(replace(MODEL, content=b"a model"), actor="ada")
+    assert registry.holds(digest)
+    assert not registry.holds(digest.upper())

@@ -232,11 +232,14 @@ class _Matches:
 
     def moved(self, lines: Sequence[CaseLine], offset: int) -> Iterator[CaseLine]:
         """Yield the lines of a page that begins at ``offset`` with how many places each has moved."""
-        severities = np.sort(np.concatenate([table.severities[positions] for table, positions in self.parts]))
+        # A table's cases stand most severe first, so that nothing need be sorted.
+        falling = [-table.severities[positions] for table, positions in self.parts]
         for place, line in enumerate(lines, offset):
             # Cases of the same severity stood in no order: only what leaves their places has moved.
-            first = len(severities) - int(np.searchsorted(severities, line.severity, "right"))
-            last = len(severities) - int(np.searchsorted(severities, line.severity, "left")) - 1
+            first, behind = (
+                sum(int(np.searchsorted(some, -line.severity, side)) for some in falling) for side in ("left", "right")
+            )
+            last = behind - 1
             yield replace(line, moved=min(max(place, first), last) - place)
 
     def rank(self, case: CaseId) -> int | None:

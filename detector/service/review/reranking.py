@@ -131,7 +131,7 @@ class Reranker:
         by_run: dict[int, dict[CaseId, int]] = {}
         for case, label in labels.items():
             by_run.setdefault(case.run, {})[case] = label
-        found, known = [], {}
+        told = []
         for table in queues:
             own, elsewhere = _own(table, by_run.get(table.queue.run, {}))
             others = {
@@ -140,9 +140,16 @@ class Reranker:
             before = self._known.get(table.queue.run)
             if before is None or before.file != table.queue.file:
                 before = _Known(table.queue.file)
-            ranked, known[table.queue.run] = self._rank(table, before, own, others | elsewhere)
-            found.append(ranked)
-        self._known, self._seen = known, seen
+            told.append((table, before, own, others | elsewhere))
+        # Building a ranking reads and walks a whole queue. Of those that learn from others' decisions only, one has
+        # its turn now, the one that waited longest; the others at the next looks.
+        late = sorted(
+            (known.built_at, i) for i, (_, known, own, others) in enumerate(told) if _can_wait(known, own, others)
+        )
+        found, known = [table for table, *_ in told], {table.queue.run: before for table, before, *_ in told}
+        for i in set(range(len(told))) - {i for _, i in late[1:]}:
+            found[i], known[found[i].queue.run] = self._rank(*told[i])
+        self._known, self._seen = known, None if late[1:] else seen
         return found
 
     def learned(self, table: CaseTable) -> Learned:
@@ -185,9 +192,7 @@ class Reranker:
     ) -> tuple[CaseTable, _Known]:
         if not own and not others:
             return (table if table.order is None else table.ranked(None)), _Known(table.queue.file)
-        # What was taken back is forgotten at once; what is new elsewhere may wait a while.
-        waits = known.others.items() <= others.items() and time.monotonic() - known.built_at < PATIENCE
-        built = known.ranking is None or (known.others != others and not waits)
+        built = known.ranking is None or (known.others != others and not _is_patient(known, others))
         if not built and own == known.own and table.order is not None:
             return table, known
         begun = time.perf_counter()
@@ -264,6 +269,17 @@ def set_learning(database: Database, on: bool, *, actor: str) -> None:
             insert(tables.preferences).values(name=LEARNING, value=on, set_at=datetime.now(UTC), set_by=actor)
         )
         audit.record(connection, actor=actor, action=f"learning switched {'on' if on else 'off'}", subject="queue")
+
+
+def _is_patient(known: _Known, others: Mapping[CaseId, int]) -> bool:
+    """Whether what is new elsewhere may wait a while; what was taken back is forgotten at once."""
+    return known.others.items() <= others.items() and time.monotonic() - known.built_at < PATIENCE
+
+
+def _can_wait(known: _Known, own: Mapping[int, int], others: Mapping[CaseId, int]) -> bool:
+    """Whether a ranking would be built for what is new elsewhere alone, so that its turn may come later."""
+    new = known.others.items() < others.items() and own == known.own
+    return new and (known.ranking is None or not _is_patient(known, others))
 
 
 def _own(table: CaseTable, labels: Mapping[CaseId, int]) -> tuple[dict[int, int], dict[CaseId, int]]:

@@ -182,9 +182,9 @@ def teach(ws: Workspace, *, actor: str) -> VersionInfo:
     return ws.promote(new, actor=actor, expected_revision=alias.revision, reason="decisions learned")
 
 
-def list_versions(ws: Workspace) -> tuple[VersionInfo, ...]:
-    """Return the versions of the main lane, newest first."""
-    return ws.registry.list(lane="main")
+def list_versions(ws: Workspace, *, limit: int | None = None) -> tuple[VersionInfo, ...]:
+    """Return the versions of the main lane, newest first; ``limit`` of them."""
+    return ws.registry.list(lane="main", limit=limit)
 
 
 def _update(

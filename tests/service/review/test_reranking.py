@@ -202,3 +202,27 @@ def test_another_process_follows(ws: Workspace, open_workspace) -> None:
     deciding.decide(ws, in_order(ws)[:2], "fraud", "stolen_card", actor="ada")
     mine = ws.inbox.table(table.queue.run)
     assert np.array_equal(other.inbox.table(table.queue.run).priorities, mine.priorities)
+
+
+def test_of_many_queues_that_learn_from_another_one_is_built_at_each_look(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = [queued(ws, seed=seed) for seed in (1, 2, 3, 4)]
+    built: list[int] = []
+    build = reranking.Reranker._built
+    monkeypatch.setattr(
+        reranking.Reranker,
+        "_built",
+        lambda self, table, labels: built.append(table.queue.run) or build(self, table, labels),
+    )
+    cases = in_order(ws, run=first.queue.run)
+    change = deciding.decide(ws, cases[:3], "fraud", "stolen_card", actor="ada")
+    told = []
+    for _ in range(5):
+        ws.inbox.tables()
+        told.append(len(built))
+    assert told == [2, 3, 4, 4, 4]
+    assert sorted(built) == [first.queue.run, *(table.queue.run for table in others)]
+    assert all(not np.array_equal(table.priorities, table.severities) for table in ws.inbox.tables())
+    deciding.undo(ws, change.batch, actor="ada")
+    assert all(np.array_equal(table.priorities, table.severities) for table in ws.inbox.tables())

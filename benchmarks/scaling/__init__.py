@@ -1,0 +1,1 @@
+"""How cost grows: what is measured along each axis, how its slope is found, and how it is told."""
