@@ -9,7 +9,8 @@ import pytest
 
 from detector.store.database import Database
 from detector.store.model_cache import ModelCache
-from detector.store.model_store import ModelStore, open_model_store
+from detector.store.model_folder import FolderStore
+from detector.store.model_store import ModelStore
 from detector.store.registry import Registry
 from tests.databases import Kind, databases
 
@@ -39,8 +40,11 @@ def database(address: str) -> Iterator[Database]:
 @pytest.fixture(params=["folder", "objects"])
 def models(tmp_path: Path, request: pytest.FixtureRequest) -> ModelStore:
     """A model store of either kind."""
-    address = None if request.param == "folder" else f"{request.getfixturevalue('bucket')}/models"
-    return open_model_store(address, tmp_path / "models", ModelCache(tmp_path / "cache", 10_000_000))
+    if request.param == "folder":
+        return FolderStore(tmp_path / "models", "models")
+    from tests.object_stores import object_store
+
+    return object_store(f"{request.getfixturevalue('bucket')}/models", ModelCache(tmp_path / "cache", 10_000_000))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from detector.store.model_cache import ModelCache
 from detector.store.model_folder import FolderStore
 from detector.store.model_objects import ANNOUNCED, ObjectStore
 from detector.store.model_store import ModelStore, open_model_store
-from tests.object_stores import CREDENTIALS, ObjectServer
+from tests.object_stores import CREDENTIALS, ObjectServer, object_store
 
 DAY = 24 * 3600
 NAME = "versions/a.joblib"
@@ -40,7 +40,7 @@ def cache(tmp_path: Path) -> ModelCache:
 
 @pytest.fixture
 def objects(bucket: str, cache: ModelCache) -> ObjectStore:
-    return ObjectStore(f"{bucket}/models", cache)
+    return object_store(f"{bucket}/models", cache)
 
 
 def test_what_was_put_is_there_under_its_name(models: ModelStore) -> None:
@@ -111,16 +111,13 @@ def done(models: ModelStore, step: tuple[object, ...]) -> object:
 
 
 def test_both_kinds_of_store_agree_on_any_sequence_of_steps(bucket: str, tmp_path: Path) -> None:
-    opened = ObjectStore(bucket, ModelCache(tmp_path / "cache", 10_000_000))._open()
     numbers = count()
 
     @settings(max_examples=25, database=None)
     @given(steps=st.lists(STEPS, max_size=12))
     def agree(steps: list[tuple[object, ...]]) -> None:
         number = next(numbers)
-        objects = ObjectStore(f"{bucket}/{number}", ModelCache(tmp_path / "cache", 10_000_000))
-        # One connection serves all.
-        objects._opened = opened[0], f"{opened[1]}/{number}"
+        objects = object_store(f"{bucket}/{number}", ModelCache(tmp_path / "cache", 10_000_000))
         folder = FolderStore(tmp_path / str(number), "models")
         for step in steps:
             assert done(objects, step) == done(folder, step), step
@@ -130,7 +127,7 @@ def test_both_kinds_of_store_agree_on_any_sequence_of_steps(bucket: str, tmp_pat
 
 def test_a_version_is_fetched_once_a_machine(objects: ObjectStore, bucket: str, tmp_path: Path) -> None:
     objects.put(NAME, b"a model")
-    other = ObjectStore(f"{bucket}/models", ModelCache(tmp_path / "another machine", 10_000_000))
+    other = object_store(f"{bucket}/models", ModelCache(tmp_path / "another machine", 10_000_000))
     assert other.get(NAME, digest(b"a model")) == b"a model"
     objects.delete(NAME)
     # Neither asks again: who put it kept it, and who fetched it too.
@@ -172,13 +169,14 @@ def test_a_folder_loses_only_what_was_not_finished(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def away(objects: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+def away(bucket: str, cache: ModelCache, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
     """A store that was there and is gone."""
     server = ObjectServer()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
-    assert objects.answers()
+    models = ObjectStore(f"{bucket}/models", cache)
+    assert models.answers()
     server.stop()
-    return objects
+    return models
 
 
 def test_a_store_that_is_away_is_told_in_a_sentence_without_any_secret(away: ObjectStore) -> None:
@@ -200,12 +198,12 @@ def test_a_store_that_is_away_is_told_in_a_sentence_without_any_secret(away: Obj
 
 
 def test_what_a_library_says_is_told_without_secrets(
-    objects: ObjectStore, object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch
+    bucket: str, cache: ModelCache, object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secret = CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://someone:letmein@127.0.0.1:{object_server.port}/{secret}")
     with pytest.raises(ModelStoreError) as told:
-        objects.names()
+        ObjectStore(f"{bucket}/models", cache).names()
     assert "letmein" not in told.value.message
     assert secret not in told.value.message
     assert without_secrets(f"{secret} at ftp://a:letmein@b/c") == "[password] at ftp://a:[password]@b/c"
@@ -218,7 +216,7 @@ def test_settling_later_is_only_logged(away: ObjectStore) -> None:
 
 
 def test_a_bucket_that_is_not_there_does_not_answer(bucket: str, cache: ModelCache) -> None:
-    models = ObjectStore(f"{bucket}-else/models", cache)
+    models = object_store(f"{bucket}-else/models", cache)
     assert not models.answers()
     with pytest.raises(ModelStoreError, match="bucket does not exist"):
         models.put(NAME, b"a model")
