@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from detector.errors import ModelStoreError
+from detector.__main__ import main
+from detector.errors import ModelStoreError, NotFoundError
 from detector.service import champion as champion_module
 from detector.service import overview, scoring
 from detector.service.backup import make_backup, restore_backup
+from detector.service.review.case_ids import CaseId
+from detector.service.review.cases import get_case
 from detector.service.store_watch import LATELY, StoreWatch
 from detector.service.versions import training, updating
 from detector.service.versions.training import TrainParameters
@@ -22,6 +25,7 @@ from detector.store.model_store import ModelStore, open_model_store
 from tests.databases import databases
 from tests.object_stores import ObjectServer, object_store
 from tests.service.conftest import PARAMETERS, transactions
+from tests.service.reviewing import queued
 from tests.service.test_following import LATER, ROLES, habit, payments
 
 OpenMachine = Callable[[str], Workspace]
@@ -196,6 +200,55 @@ def test_a_backup_holds_the_models_of_the_store_and_is_restored_to_a_folder_or_t
             # A restore that is begun again finds what it has put there.
             restore_backup(settings, saved.folder)
         assert settings.open_models().names() == ws.models.names()
+
+
+def test_what_was_observed_is_written_when_the_store_is_back(
+    machine: OpenMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = machine("here")
+    training.train_rows(ws, payments(), TrainParameters(n_estimators=20), ROLES, actor="ada")
+    scoring.score_rows(ws, LATER, observe=True)
+    with monkeypatch.context() as away:
+        away.setattr(ws.models, "replace", refuse)
+        ws.following.write()
+    assert ws.registry.histories.observed(1) == []
+    ws.following.write()
+    assert len(ws.registry.histories.observed(1)) == 1
+
+
+def test_all_models_are_copied_into_another_store_and_serve_from_there(
+    machine: OpenMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ws = machine("here")
+    training.train_rows(ws, payments(), TrainParameters(n_estimators=20), ROLES, actor="ada")
+    updating.update_rows(ws, payments(60, seed=3, day=30), actor="ada")
+    scoring.score_rows(ws, LATER, observe=True)
+    ws.following.write()
+    for name in ("home", "database_url", "model_store"):
+        variable = "DATABASE_URL" if name == "database_url" else f"DETECTOR_{name.upper()}"
+        monkeypatch.setenv(variable, str(getattr(ws.settings, name)))
+    for _ in range(2):
+        assert main(["copy-models", "--to", str(tmp_path / "shared")]) == 0
+    said = capsys.readouterr().out
+    assert "Copied 2 versions, 5 files" in said
+    other = ws.settings.model_copy(update={"model_store": str(tmp_path / "shared")})
+    assert other.open_models().names() == ws.models.names()
+    assert main(["copy-models", "--to", str(ws.settings.model_store)]) == 2
+    assert "onto themselves" in capsys.readouterr().err
+    ws.models.replace(ws.models.names("versions/")[0], b"damaged")
+    for path in ws.settings.model_cache_folder.glob("*.model"):
+        path.unlink()
+    assert main(["copy-models", "--to", str(tmp_path / "another")]) == 2
+    assert "is not the one that was registered" in capsys.readouterr().err
+
+
+def test_a_case_whose_queue_is_on_another_machine_is_not_found(machine: OpenMachine) -> None:
+    here, there = machine("here"), machine("there")
+    table = queued(here)
+    case = CaseId(table.queue.run, int(table.rows[0]))
+    assert get_case(here, case).id == case
+    with pytest.raises(NotFoundError):
+        get_case(there, case)
 
 
 def test_a_store_is_away_when_it_says_nothing_for_a_while(tmp_path: Path) -> None:

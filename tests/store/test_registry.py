@@ -48,6 +48,7 @@ def register_several(
     store: tuple[str | None, dict[str, str]],
     folder: Path,
     name: int,
+    many: int,
     errors: multiprocessing.SimpleQueue[str],
 ) -> None:
     try:
@@ -56,7 +57,7 @@ def register_several(
         database.migrate()
         models = open_model_store(store[0], folder / "models", ModelCache(folder / "cache", 10_000_000))
         registry = Registry(models, database)
-        for turn in range(5):
+        for turn in range(many):
             registry.register(
                 replace(MODEL, content=f"model {name} {turn}".encode()), actor=str(name), alias="champion"
             )
@@ -69,11 +70,13 @@ def test_processes_that_register_at_once_get_numbers_without_gaps(
     address: str, models: ModelStore, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     errors = processes.SimpleQueue()
-    store = None, dict[str, str]()
+    store, writing = (None, dict[str, str]()), 4
     if isinstance(models, ObjectStore):
-        store = models.place, {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+        # Each of these loads the library, which costs more than all that it then does.
+        store, writing = (models.place, {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}), 2
     writers = [
-        processes.Process(target=register_several, args=(address, store, tmp_path, name, errors)) for name in range(4)
+        processes.Process(target=register_several, args=(address, store, tmp_path, name, 20 // writing, errors))
+        for name in range(writing)
     ]
     for writer in writers:
         writer.start()
