@@ -25,9 +25,8 @@ from detector.store.model_cache import ModelCache
 
 #: Names that are about to be put under ``versions/``, as empty objects.
 ANNOUNCED = "announced/"
-#: What S3 takes: seconds to connect and to say something, tries of the library and of the one below it.
-_S3 = {"config_kwargs": {"connect_timeout": 3, "read_timeout": 15, "retries": {"total_max_attempts": 2}}}
-_S3_TRIES = 2
+#: Seconds that an S3 server has to take a connection and to say something, and how often it is asked.
+_S3 = {"config_kwargs": {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 2}}}
 _S3_NAMES = ("s3", "s3a")
 INSTALL = "pip install -r requirements-s3.txt"
 
@@ -171,7 +170,8 @@ class ObjectStore:
 
                 files, root = url_to_fs(self._address, skip_instance_cache=True, **(_S3 if self._s3 else {}))
                 if self._s3:
-                    files.retries = _S3_TRIES
+                    # It would multiply the tries of the library below it.
+                    files.retries = 1
                 self._opened = files, root.rstrip("/")
             return self._opened
 
