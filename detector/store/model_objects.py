@@ -28,6 +28,8 @@ ANNOUNCED = "announced/"
 #: Seconds that an S3 server has to take a connection and to say something, and how often it is asked.
 _S3 = {"config_kwargs": {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 2}}}
 _S3_NAMES = ("s3", "s3a")
+#: A write waits for the server's leave to send, which those limits do not cover: seconds for it, and bytes a second.
+WRITE_SECONDS, WRITE_RATE = 20.0, 1_000_000
 INSTALL = "pip install -r requirements-s3.txt"
 
 _log = structlog.get_logger(__name__)
@@ -67,7 +69,7 @@ class ObjectStore:
         with self._asked(f"writing {name}") as (files, root):
             # Where there is one it may be our own: an answer that was lost makes the library ask again.
             with suppress(FileExistsError):
-                files.pipe_file(f"{root}/{name}", content, mode="create")
+                files.pipe_file(f"{root}/{name}", content, mode="create", **self._limit(content))
             found = files.cat_file(f"{root}/{name}")
         if found != content:
             raise ModelStoreError(f"What is kept as {self.place}/{name} is not what was written. Nothing names it.")
@@ -94,12 +96,12 @@ class ObjectStore:
     def replace(self, name: str, content: bytes) -> None:
         """Write an object in the place of the one before."""
         with self._asked(f"writing {name}") as (files, root):
-            files.pipe_file(f"{root}/{name}", content)
+            files.pipe_file(f"{root}/{name}", content, **self._limit(content))
 
     def announce(self, file: str) -> None:
         """Write an empty object that tells of what is about to come."""
         with self._asked(f"announcing {file}") as (files, root):
-            files.pipe_file(f"{root}/{ANNOUNCED}{file}", b"")
+            files.pipe_file(f"{root}/{ANNOUNCED}{file}", b"", **self._limit(b""))
 
     def settle(self, file: str) -> None:
         """Remove that object."""
@@ -128,6 +130,9 @@ class ObjectStore:
                 return self._is_there(files, root) or bool(files.exists(root.split("/")[0]))
         except ModelStoreError:
             return False
+
+    def _limit(self, content: bytes) -> dict[str, float]:
+        return {"timeout": WRITE_SECONDS + len(content) / WRITE_RATE} if self._s3 else {}
 
     def _fetch(self, name: str) -> bytes:
         with self._asked(f"reading {name}") as (files, root), suppress(FileNotFoundError):

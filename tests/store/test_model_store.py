@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 import sys
 import time
 from hashlib import sha256
@@ -213,6 +214,20 @@ def test_settling_later_is_only_logged(away: ObjectStore) -> None:
     with capture_logs() as logs:
         away.settle("a.joblib")
     assert [entry["event"] for entry in logs] == ["an announced model is settled later"]
+
+
+def test_a_server_that_takes_a_connection_and_says_nothing_is_given_up(
+    bucket: str, cache: ModelCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_objects, "_S3", {"config_kwargs": {"read_timeout": 0.1, "retries": {"max_attempts": 0}}})
+    monkeypatch.setattr(model_objects, "WRITE_SECONDS", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        models = ObjectStore(f"{bucket}/models", cache)
+        for ask in (lambda: models.put(NAME, b"a model"), lambda: models.announce("a"), lambda: models.get(NAME)):
+            with pytest.raises(ModelStoreError, match="cannot be used"):
+                ask()
+        assert not models.answers()
 
 
 def test_a_bucket_that_is_not_there_does_not_answer(bucket: str, cache: ModelCache) -> None:
