@@ -1,11 +1,11 @@
 # One image for both services; compose.yaml runs it twice.
 
 FROM python:3.12-slim AS build
-COPY requirements.txt /tmp/requirements.txt
+COPY requirements.txt requirements-s3.txt /tmp/
 # The environment gets no pip of its own; the tests that libraries ship and C headers are of no use at run time.
 # Byte code is kept: without it each start of a process costs ten seconds more.
 RUN python -m venv --without-pip /opt/venv \
-    && pip --python /opt/venv/bin/python install --no-cache-dir --no-compile -r /tmp/requirements.txt \
+    && pip --python /opt/venv/bin/python install --no-cache-dir --no-compile -r /tmp/requirements-s3.txt \
     && find /opt/venv -type d -name tests -prune -exec rm -rf {} + \
     && rm -rf /opt/venv/lib/python3.12/site-packages/pyarrow/include \
     && /opt/venv/bin/python -m compileall -q -j 0 /opt/venv/lib

@@ -89,12 +89,12 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 	@$(BIN)/python -c "import detector"
 	@touch $@
 
-$(VENV)/.test: requirements.txt requirements-test.txt | $(BIN)/python
+$(VENV)/.test: requirements.txt requirements-s3.txt requirements-test.txt | $(BIN)/python
 	@echo "Installing requirements-test.txt; this takes a few minutes the first time."
 	@$(PIP) -r requirements-test.txt
 	@touch $@
 
-$(VENV)/.bench: requirements.txt requirements-test.txt requirements-bench.txt | $(BIN)/python
+$(VENV)/.bench: requirements.txt requirements-s3.txt requirements-test.txt requirements-bench.txt | $(BIN)/python
 	@echo "Installing requirements-bench.txt; this takes a few minutes the first time."
 	@$(PIP) -r requirements-bench.txt
 	@touch $@

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from detector.commands import backup, database, keys, verify_log, versions
+from detector.commands import backup, database, keys, models, verify_log, versions
 from detector.commands.opening import ACTOR, UsageError, open_workspace, read_settings
 from detector.errors import DetectorError
 from detector.synthetic import SAMPLE_ROWS, SAMPLE_SEED
@@ -95,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--rows", type=int, default=SAMPLE_ROWS, metavar="N", help="rows a week (default %(default)s)")
     sample.add_argument("--seed", type=int, default=SAMPLE_SEED, help="another world (default %(default)s)")
     database.add_to(commands)
+    models.add_to(commands)
     verify_log.add_to(commands)
 
     backup.add_to(commands)

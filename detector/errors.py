@@ -10,6 +10,7 @@ Every error carries a stable ``code`` for programs, a sentence for people, and `
     │   ├── UnusableFileError  the file as a whole: empty, unreadable, of another format
     │   └── NoKnownColumnsError none of the model's columns is in the rows
     ├── ModelFileError         a model file is not what it says it is
+    │   └── ModelStoreError    where the model files are cannot be reached or used
     ├── NotFoundError          a version, run, job or upload that does not exist
     ├── ConflictError          somebody else was first
     ├── ForbiddenError         the role of who asks does not include this
@@ -130,6 +131,12 @@ class ModelFileError(DetectorError, ValueError):
     """A model file is damaged, foreign or of a newer format."""
 
     code = "bad_model_file"
+
+
+class ModelStoreError(ModelFileError):
+    """The model store does not answer, refuses, or cannot be used as it is set; trying again may help."""
+
+    code = "model_store"
 
 
 class NotFoundError(DetectorError, LookupError):

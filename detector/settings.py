@@ -6,6 +6,7 @@ variable              meaning                                                   
 DETECTOR_HOME         folder of the workspace: ``models/`` and ``data/`` lie in it   the working directory
 MODEL_PATH            where the champion is kept as a file of its own                models/anomaly_detector.joblib
 DATABASE_URL          SQLAlchemy address of the database                             SQLite in data/detector.db
+DETECTOR_MODEL_STORE  where models are: a folder, file://, s3://bucket/prefix, ...   models/
 DETECTOR_<FIELD>      every other field below, in capitals                           see the field
 ====================  =============================================================  ==================================
 """
@@ -21,6 +22,8 @@ from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from detector.store.limits import Limits
+from detector.store.model_cache import ModelCache
+from detector.store.model_store import ModelStore, open_model_store
 
 #: What a person may be in the dashboard; ``none`` keeps people out whom the provider knows.
 PersonRole = Literal["viewer", "analyst", "lead", "none"]
@@ -53,6 +56,18 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("DATABASE_URL", "DETECTOR_DATABASE_URL"),
         description="SQLAlchemy address; SQLite in the workspace when unset.",
     )
+    model_store: str | None = Field(
+        default=None,
+        repr=False,
+        description="Where the versions are: a folder, or an object store by URL, such as s3://bucket/prefix; models/ "
+        "in the workspace when unset.",
+    )
+    model_cache: Path | None = Field(
+        default=None,
+        description="Folder in which this machine keeps what it fetched from an object store; data/model-cache in the "
+        "workspace when unset.",
+    )
+    model_cache_bytes: int = Field(default=2 * 1024**3, ge=0, description="Most that is kept there.")
     database_connections: int = Field(
         default=15, ge=1, le=1000, description="Most connections of a process to a PostgreSQL server."
     )
@@ -169,7 +184,13 @@ class Settings(BaseSettings):
             return given
         return json.loads(given if given.lstrip().startswith("{") else Path(given).expanduser().read_text("utf-8"))
 
-    @field_validator("home", "model_path", "sign_in_file")
+    @field_validator("model_store")
+    @classmethod
+    def _absolute_folder(cls, address: str | None) -> str | None:
+        """Keep meaning the same folder when the program changes its working directory."""
+        return address if address is None or "://" in address else str(Path(address).expanduser().absolute())
+
+    @field_validator("home", "model_path", "model_cache", "sign_in_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         """Keep meaning the same place when the program changes its working directory."""
@@ -186,14 +207,24 @@ class Settings(BaseSettings):
         return tuple(host.strip().lower() for host in self.webhook_private_hosts.split(",") if host.strip())
 
     @property
-    def versions_folder(self) -> Path:
-        """Folder of the immutable model versions."""
-        return self.home / "models" / "versions"
+    def models_folder(self) -> Path:
+        """Folder of the models, where no other store is named."""
+        return self.home / "models"
+
+    @property
+    def model_cache_folder(self) -> Path:
+        """Folder of what was fetched from an object store."""
+        return self.model_cache or self.data_folder / "model-cache"
+
+    def open_models(self) -> ModelStore:
+        """Return the model store; raises ``ModelStoreError`` where its address cannot be used here."""
+        cache = ModelCache(self.model_cache_folder, self.model_cache_bytes)
+        return open_model_store(self.model_store, self.models_folder, cache)
 
     @property
     def champion_path(self) -> Path:
         """File that the champion is also written to, and imported from when no version exists."""
-        return self.model_path or self.home / "models" / "anomaly_detector.joblib"
+        return self.model_path or self.models_folder / "anomaly_detector.joblib"
 
     @property
     def database_address(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partialmethod
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
@@ -11,6 +12,9 @@ from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
 from tests.databases import Kind, databases, kinds_of, told
+
+if TYPE_CHECKING:
+    from tests.object_stores import ObjectServer
 
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -97,6 +101,25 @@ def calls_from_this_machine() -> Iterator[None]:
 def _database_server() -> Iterator[None]:
     yield
     databases.close()
+
+
+@pytest.fixture(scope="session")
+def object_server() -> Iterator[ObjectServer]:
+    """The object store of this run; it is started with the first test that needs one."""
+    from tests.object_stores import ObjectServer
+
+    server = ObjectServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket(object_server: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address of an empty bucket, which the environment lets use."""
+    from tests.object_stores import use
+
+    use(object_server.environment, monkeypatch)
+    return object_server.make_bucket()
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ def test_the_working_directory_is_the_workspace_by_default(monkeypatch: pytest.M
     settings = Settings()
     assert settings.home == tmp_path
     assert settings.champion_path == tmp_path / "models" / "anomaly_detector.joblib"
-    assert settings.versions_folder == tmp_path / "models" / "versions"
+    assert settings.models_folder == tmp_path / "models"
     assert settings.data_folder == tmp_path / "data"
     assert settings.database_address == f"sqlite:///{tmp_path}/data/detector.db"
 

@@ -22,6 +22,7 @@ from detector.errors import DetectorError, ModelFileError
 from detector.settings import Settings
 from detector.store import registry as registries
 from detector.store.database import Database
+from detector.store.model_folder import FolderStore
 from trust.hostile_files import hostile_files, sealed
 from trust.payments import payments
 
@@ -167,10 +168,10 @@ def hostile(folder: Path) -> dict[str, Any]:
     return {"tried": 2 * len(files), "refused": refused, "faults": faults}
 
 
-def in_registry(registry: registries.Registry, flips: int, cuts: int) -> dict[str, Any]:
+def in_registry(folder: Path, registry: registries.Registry, flips: int, cuts: int) -> dict[str, Any]:
     """Damage the registered files on disk; the registry hands none of them out."""
     content = registry.get(1)
-    path = next(registry.folder.glob("1-*.joblib"))
+    path = folder / registry.models.names("versions/")[0]
     refused, faults, tried = 0, [], 0
     for title, bad in damaged(content, flips, cuts, seed=2):
         tried += 1
@@ -202,7 +203,7 @@ def main(arguments: list[str]) -> None:
     """Do what the module says."""
     folder, (flips, cuts, count) = Path(arguments[0]), map(int, arguments[1:4])
     database = Database(Settings(home=folder, model_path=None, database_url=None).database_address)
-    registry = registries.Registry(folder / "models" / "versions", database)
+    registry = registries.Registry(FolderStore(folder / "models", "models"), database)
     content = (folder / "whole.joblib").read_bytes()
     histories = (folder / "only.histories").read_bytes()
     model = DynamicAnomalyDetector.from_bytes(content)
@@ -210,7 +211,7 @@ def main(arguments: list[str]) -> None:
     if "--broken" in arguments:
         archive.hashlib = _Believes(sha256(archive._load(content)["payload"]).hexdigest())  # type: ignore[assignment]
     parts: dict[str, Callable[[], dict[str, Any]]] = {
-        "registry": lambda: in_registry(registry, flips, cuts),
+        "registry": lambda: in_registry(folder / "models", registry, flips, cuts),
         "model": lambda: refused_or_right(
             damaged(content, flips, cuts, 0), DynamicAnomalyDetector.from_bytes, report["scores"]
         ),

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from detector.store import database
 from detector.store.database import Database
+from detector.store.model_folder import FolderStore
 from detector.store.registry import Registry
 from detector.store.versions import NewVersion
 from trust.promise import Outcome, Promise, Size
@@ -39,7 +40,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
         faults.append(f"{len(numbers)} numbers were told, {different} of them different, up to {last}")
     faults += _differences(registry, dict(told))
     faults += _changes(registry.database)
-    files = len(list(registry.folder.glob("*.joblib")))
+    files = len(registry.models.names("versions/"))
     if files != len(set(numbers)):
         faults.append(f"there are {files} files for {len(set(numbers))} versions")
     registry.database.close()
@@ -48,7 +49,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
 
 
 def _registry(folder: Path) -> Registry:
-    return Registry(folder / "models" / "versions", Database(f"sqlite:///{folder / 'data' / 'detector.db'}"))
+    return Registry(FolderStore(folder / "models", "models"), Database(f"sqlite:///{folder / 'data' / 'detector.db'}"))
 
 
 def _race(

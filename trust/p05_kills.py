@@ -91,18 +91,18 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
 
 
 def write_later() -> None:
-    """Break the registry: it answers first, and writes the model when the next one comes."""
-    from detector.store import registry
+    """Break the model store: it answers first, and writes the model when the next one comes."""
+    from detector.store import model_folder
 
     waiting: list[tuple[Path, bytes]] = []
-    at_once = registry.write_durably
+    at_once = model_folder.write_durably
 
     def later(path: Path, content: bytes) -> None:
         for each in waiting:
             at_once(*each)
         waiting[:] = [(path, content)]
 
-    registry.write_durably = later
+    model_folder.write_durably = later
 
 
 def _kill(folder: Path, rounds: int, patch: str | None) -> tuple[int, int, list[str]]:

@@ -151,7 +151,7 @@ def _compared(ws: Workspace, calm: runs.Run, upload: str, attempts: int) -> list
     # What was half written when a kill came, or by a process that was frozen over the end, is swept a day later.
     for path in [*checkpoints_folder(ws).rglob("*"), *(ws.settings.data_folder / "runs").glob("*")]:
         os.utime(path, (0, 0))
-    sweeping.sweep(ws.settings, ws.database)
+    sweeping.sweep(ws.settings, ws.database, ws.models)
     files = list((ws.settings.data_folder / "runs").glob("*.parquet"))
     if len(files) != len(runs.list_runs(ws)) or any(checkpoints_folder(ws).iterdir()):
         faults.append(f"something was left behind: {len(files)} files of {len(runs.list_runs(ws))} runs")

@@ -20,6 +20,7 @@ from detector.api.straight import StraightWay, straight_routes
 from detector.api.traffic import Traffic, TrafficMiddleware
 from detector.service.alerts.watcher import Watcher
 from detector.service.logs import configure_logs
+from detector.service.store_watch import StoreWatch
 from detector.service.tracing import configure_traces
 from detector.service.watching import DatabaseWatch
 from detector.service.workspace import Workspace
@@ -58,18 +59,23 @@ def create_app(workspace: Workspace | None = None, *, settings: Settings | None 
             endpoints.workspace = await run_sync(Workspace.open, settings)
             Watcher(endpoints.workspace, traffic.counts.totals).start()
         watch: DatabaseWatch | None = None
+        stores: StoreWatch | None = None
         try:
             await run_sync(endpoints.warm)
             await run_sync(endpoints.workspace.keys.look)
             watch = DatabaseWatch(endpoints.workspace)
             await run_sync(watch.start)
-            readiness.begin(endpoints.workspace.champion, watch)
+            stores = StoreWatch(endpoints.workspace.models)
+            stores.start()
+            readiness.begin(endpoints.workspace, watch, stores)
             # What is loaded by now stays: the collector need not look through it again and again under load.
             gc.collect()
             gc.freeze()
             yield
         finally:
             readiness.close()
+            if stores is not None:
+                stores.close()
             if watch is not None:
                 await run_sync(watch.close)
             traffic.write()

@@ -196,10 +196,13 @@ class ReadyDocument(_Document):
     status: Literal["ready", "not ready"]
     not_ready: list[str] = Field(description="The parts that are in the way.")
     parts: dict[str, str] = Field(
-        description="`startup`: done or under way. `database`: answers or does not answer. `model`: loaded, none yet, "
-        "cannot be read or not looked up yet. `intake`: open or closing."
+        description="`startup`: done or under way. `database`: answers or does not answer. `model_store`: answers, "
+        "does not answer (which is not in the way while a model is loaded) or not asked yet. `model`: loaded, behind "
+        "(the champion cannot be read here, and the one before goes on), none yet, cannot be read or not looked up "
+        "yet. `intake`: open or closing."
     )
-    model_version: int | None
+    model_version: int | None = Field(description="The version that answers here.")
+    champion_version: int | None = Field(description="The version that is champion; another one while this is behind.")
     timestamp: datetime
 
 

@@ -22,6 +22,7 @@ from detector.errors import (
     DetectorError,
     ForbiddenError,
     InputError,
+    ModelStoreError,
     NotFoundError,
     NotTrainedError,
     Problem,
@@ -36,6 +37,7 @@ PROBLEM_TYPE = "application/problem+json"
 _STATUS: Mapping[type[DetectorError], HTTPStatus] = {
     NotTrainedError: HTTPStatus.SERVICE_UNAVAILABLE,
     InputError: HTTPStatus.UNPROCESSABLE_CONTENT if hasattr(HTTPStatus, "UNPROCESSABLE_CONTENT") else HTTPStatus(422),
+    ModelStoreError: HTTPStatus.SERVICE_UNAVAILABLE,
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     ForbiddenError: HTTPStatus.FORBIDDEN,

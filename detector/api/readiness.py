@@ -6,7 +6,6 @@ database that is away. Readiness is for who decides where requests go.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -14,10 +13,19 @@ from starlette.responses import Response
 
 from detector.api.answers import json_response, now
 from detector.errors import DetectorError
-from detector.service.champion import Champion
+from detector.service.store_watch import StoreWatch
 from detector.service.watching import DatabaseWatch
+from detector.service.workspace import Workspace
 
-_READY = {"startup": ("done",), "database": ("answers",), "model": ("loaded", "none yet"), "intake": ("open",)}
+#: The states of each part that are not in the way. A model store that is away is told and is not in the way: what is
+#: loaded goes on, and where nothing could be loaded, the model says so.
+_READY = {
+    "startup": ("done",),
+    "database": ("answers",),
+    "model_store": ("answers", "not asked yet", "does not answer"),
+    "model": ("loaded", "behind", "none yet"),
+    "intake": ("open",),
+}
 
 
 class Readiness:
@@ -26,12 +34,13 @@ class Readiness:
     def __init__(self) -> None:
         self.warm = False
         self.closing = False
-        self._champion: Callable[[], Champion | None] = lambda: None
+        self._workspace: Workspace | None = None
         self._database: DatabaseWatch | None = None
+        self._models: StoreWatch | None = None
 
-    def begin(self, champion: Callable[[], Champion | None], database: DatabaseWatch) -> None:
-        """Note that the process is warm, and where its champion and its database are asked for."""
-        self._champion, self._database, self.warm = champion, database, True
+    def begin(self, workspace: Workspace, database: DatabaseWatch, models: StoreWatch) -> None:
+        """Note that the process is warm, and where its champion, its database and its model store are asked for."""
+        self._workspace, self._database, self._models, self.warm = workspace, database, models, True
 
     def close(self) -> None:
         """Say from now on that no more requests should be sent here."""
@@ -39,10 +48,11 @@ class Readiness:
 
     async def answer(self, _request: Request) -> Response:
         """Say whether requests should be sent here: 200 or 503, with the state of each part."""
-        model, version = self._model()
+        model, version, wanted = self._model()
         parts = {
             "startup": "done" if self.warm else "under way",
             "database": "answers" if self._database is not None and self._database.answers else "does not answer",
+            "model_store": "not asked yet" if self._models is None else self._models.state,
             "model": model,
             "intake": "closing" if self.closing else "open",
         }
@@ -53,17 +63,28 @@ class Readiness:
                 "not_ready": missing,
                 "parts": parts,
                 "model_version": version,
+                "champion_version": wanted,
                 "timestamp": now(),
             }
         )
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE if missing else HTTPStatus.OK
         return response
 
-    def _model(self) -> tuple[str, int | None]:
+    def _model(self) -> tuple[str, int | None, int | None]:
+        """Return the state of the model, the version that answers here, and the one that is champion."""
+        if self._workspace is None:
+            return "none yet", None, None
         try:
-            champion = self._champion()
+            champion = self._workspace.champion()
         except DetectorError:
-            return "cannot be read", None
+            return "cannot be read", None, None
         except Exception:  # noqa: BLE001 - the database's word counts for that part
-            return "not looked up yet", None
-        return ("none yet", None) if champion is None else ("loaded", champion.version)
+            return "not looked up yet", None, None
+        if champion is None:
+            return "none yet", None, None
+        behind = self._workspace.behind
+        return (
+            ("loaded", champion.version, champion.version)
+            if behind is None
+            else ("behind", champion.version, behind.version)
+        )

@@ -2,7 +2,8 @@
 
 Files of versions, runs and queues are written before the row that names them and never change. So a snapshot of the
 database, taken first, names only files that are there; what is copied beyond is of changes that came later, and does no
-harm. Neither needs the service to stop: the snapshot is SQLite's own online backup.
+harm. Neither needs the service to stop: the snapshot is SQLite's own online backup. Models are saved from wherever the
+model store is, under ``models/``, and restored to wherever it is then.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from sqlalchemy import make_url
 from detector.durable import begin_beside, flush_folder, write_durably
 from detector.errors import DetectorError
 from detector.service.champion import CHAMPION
+from detector.service.saved_models import PLACES, model_files, put_model
 from detector.settings import Settings
 from detector.store.tables import REVISION
 from detector.version import VERSION
@@ -32,7 +34,7 @@ from detector.version import VERSION
 FORMAT = 1
 MANIFEST, DATABASE = "manifest.json", "detector.db"
 #: Folders of data/ that are not kept: what is in them is made anew when somebody asks.
-_LEFT_OUT = {"exports"}
+_LEFT_OUT = {"exports", "model-cache"}
 _CHUNK = 1024**2
 
 
@@ -63,6 +65,8 @@ def make_backup(settings: Settings, folder: Path, *, files_only: bool = False) -
     ------
     BackupError
         When ``folder`` holds something, there is no workspace, or the database is not SQLite.
+    ModelStoreError
+        When the model store cannot be read.
     OSError
         When the disk refuses.
     """
@@ -92,6 +96,9 @@ def make_backup(settings: Settings, folder: Path, *, files_only: bool = False) -
             copied = _copied(path, part / place)
             if copied is not None:
                 files[place] = copied
+        for place, content in model_files(settings.open_models()):
+            write_durably(part / place, content)
+            files[place] = sha256(content).hexdigest(), len(content)
         absent = tuple(sorted(named - files.keys()))
         made_at = datetime.now(UTC)
         manifest = {
@@ -120,6 +127,8 @@ def restore_backup(settings: Settings, folder: Path) -> Backup:
     ------
     BackupError
         When the backup is damaged or of a newer release, or the workspace has a database already.
+    ModelStoreError
+        When the model store does not take the files, or has others of these names.
     OSError
         When the disk refuses.
     """
@@ -131,8 +140,11 @@ def restore_backup(settings: Settings, folder: Path) -> Backup:
         for left in (database, Path(f"{database}-wal")):
             if left.exists():
                 raise BackupError(f"{left} is there already. Stop the service and move data/ and models/ away first.")
+    models = settings.open_models()
     for place, (digest, _) in files.items():
-        if place != DATABASE:
+        if place.startswith(PLACES):
+            put_model(models, folder / place, place, digest)
+        elif place != DATABASE:
             _put(folder / place, settings.home / place, digest)
     if database is not None and DATABASE in files:
         champion = _champion_file(folder / DATABASE)
@@ -205,12 +217,15 @@ def _champion_file(database: Path) -> str | None:
 def _files(settings: Settings) -> Iterator[tuple[Path, str]]:
     """Yield the files of the workspace with their places in a backup."""
     database = _database_file(settings)
-    for root in (settings.home / "models", settings.data_folder):
+    for root in (settings.models_folder, settings.data_folder):
         for path in sorted(root.rglob("*")):
             place = path.relative_to(settings.home)
             if path.is_symlink() or not path.is_file() or path.suffix in {".part", ".lock"}:
                 continue
             if place.parts[0] == "data" and (place.parts[1] in _LEFT_OUT or len(place.parts) == 2):
+                continue
+            # These are saved from the model store, wherever it is.
+            if place.as_posix().startswith(PLACES):
                 continue
             # The champion's own file is written anew from its version.
             if path in (settings.champion_path, database):

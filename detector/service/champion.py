@@ -61,6 +61,14 @@ class Champion:
         return (self.version, self.cutoff) == (other.version, other.cutoff)
 
 
+@dataclass(frozen=True)
+class Behind:
+    """The version that is champion and cannot be read here, and why: the champion before goes on meanwhile."""
+
+    version: int
+    reason: str
+
+
 class ChampionWatch:
     """Follows the champion alias. Reading a fresh champion takes no lock and no look at the database."""
 
@@ -72,6 +80,9 @@ class ChampionWatch:
         self._looking = threading.Lock()
         self._followed = False
         self._fault: Exception | None = None
+        self._wanted = 0
+        #: The champion that cannot be read while another goes on; tried again every second.
+        self.behind: Behind | None = None
         self._next_try = float("-inf")
         self._models: OrderedDict[int, tuple[VersionInfo, DynamicAnomalyDetector]] = OrderedDict()
         self._models_lock = threading.Lock()
@@ -110,7 +121,7 @@ class ChampionWatch:
 
     def look_up(self) -> None:
         """Look for the champion on behalf of all others; a fault is kept and raised where it is asked for."""
-        if self._fault is not None and monotonic() < self._next_try:
+        if (self._fault is not None or self.behind is not None) and monotonic() < self._next_try:
             return
         try:
             self.look_again()
@@ -133,15 +144,33 @@ class ChampionWatch:
         known = self._seen[1]
         try:
             champion = self._read(known)
-        except (SQLAlchemyError, ModelFileError) as error:
+        except ModelFileError as error:
+            if known is None:
+                raise
+            self._fall_behind(known, error)
+            champion = known
+        except SQLAlchemyError as error:
             if known is None:
                 raise
             _log.error("the champion cannot be looked up; the last one goes on", version=known.version, exc_info=error)
             champion = known
         else:
-            self._fault = None
-        self._seen = (monotonic() + FRESH, champion)
+            if self.behind is not None:
+                _log.info("the champion is followed again", version=self._wanted)
+            self._fault = self.behind = None
+        self._seen = (monotonic() + (FRESH if self.behind is None else PAUSE), champion)
         return champion
+
+    def _fall_behind(self, known: Champion, error: ModelFileError) -> None:
+        self._next_try = monotonic() + PAUSE
+        if self.behind is None or self.behind.version != self._wanted:
+            _log.error(
+                "the new champion cannot be read; the last one goes on",
+                version=known.version,
+                champion=self._wanted,
+                reason=error.message,
+            )
+        self.behind = Behind(self._wanted, error.message)
 
     def _read(self, known: Champion | None) -> Champion | None:
         with self._registry.database.read() as connection:
@@ -150,6 +179,7 @@ class ChampionWatch:
             trial = None if self.trial_seen is None else find_trial(connection)
         if alias is None:
             return None
+        self._wanted = alias.version
         found = self.as_champion(alias.version, own_cutoff)
         champion = known if known is not None and known.same_as(found) else found
         if self.trial_seen is not None:

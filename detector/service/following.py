@@ -12,6 +12,7 @@ import pandas as pd
 import structlog
 
 from detector.core.model import DynamicAnomalyDetector
+from detector.errors import ModelStoreError
 from detector.service.champion import Champion
 from detector.store.histories import HistoryFiles
 
@@ -71,5 +72,6 @@ class Following:
         try:
             self._files.keep_observed(self._champion.version, self._observer, content)
             self._unwritten = False
-        except OSError as error:
-            _log.error("what was observed could not be written", version=self._champion.version, error=error.strerror)
+        except (OSError, ModelStoreError) as error:
+            told = error.message if isinstance(error, ModelStoreError) else error.strerror
+            _log.error("what was observed could not be written", version=self._champion.version, error=told)

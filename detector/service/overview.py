@@ -146,8 +146,15 @@ def status(ws: Workspace) -> Status:
         open_flagged=int(flagged or 0),
         open_cases=open_cases(ws),
         api=ws.api.state(),
-        notice=ws.notice,
+        notice=_notice(ws),
     )
+
+
+def _notice(ws: Workspace) -> str | None:
+    behind = ws.behind
+    if behind is None:
+        return ws.notice
+    return f"Version {behind.version} is champion, and cannot be read here; the one before goes on. {behind.reason}"
 
 
 def newest_drift(ws: Workspace) -> tuple[Drift, int]:

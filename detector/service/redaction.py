@@ -1,4 +1,4 @@
-"""What never reaches a log: keys of the API, and numbers that could be those of payment cards.
+"""What never reaches a log: keys of the API, passwords in addresses, and numbers that could be those of payment cards.
 
 A card's number has 13 to 19 digits, in groups or not, whose check digit fits (Luhn, ISO/IEC 7812-1). One in ten other
 numbers of that length fits as well and goes with them; the digits of a log are not worth a card.
@@ -10,6 +10,8 @@ import logging
 import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
+
+from detector.store.addresses import without_password
 
 HIDDEN_CARD = "[card number]"
 #: Deeper than this nothing is looked through; it is left out.
@@ -26,8 +28,8 @@ _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def redacted_text(text: str) -> str:
-    """Return ``text`` without secrets of keys and without card numbers; a key's public id stays."""
-    return _RUN.sub(_cards_hidden, _KEY.sub(_secret_hidden, text))
+    """Return ``text`` without secrets of keys, passwords and card numbers; a key's public id stays."""
+    return _RUN.sub(_cards_hidden, _KEY.sub(_secret_hidden, without_password(text) if "://" in text else text))
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:

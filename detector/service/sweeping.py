@@ -4,8 +4,9 @@ A file is written before the row that names it, so that a row never lacks its fi
 leaves a file alone. Its name was drawn at random and belongs to one writer, so that age tells that the writer is dead.
 
 What is older than the database was never meant to be named by it: a new database beside old files, because an address
-was mistyped, must not cost them. Models and histories stay in any case. They are named by what they hold, so that
-another process may be about to name the same file, and one too many costs less than one too few.
+was mistyped, must not cost them. Models and histories stay in any case: several databases may share a store without
+knowing, and one too many costs less than one too few. Only an object store is told beforehand what is about to be
+named; what was told and then never named is removed from it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, func, select
 
+from detector.errors import ModelStoreError
 from detector.settings import Settings
 from detector.store import tables
 from detector.store.database import Database
+from detector.store.model_store import ModelStore
 
 #: Age in seconds at which a file that nothing names can only be a dead process's.
 ABANDONED = 24 * 3600
 
+_log = structlog.get_logger(__name__)
 
-def sweep(settings: Settings, database: Database) -> None:
+
+def sweep(settings: Settings, database: Database, models: ModelStore) -> None:
     """Remove what dead processes left, once it is a day old."""
-    data, versions = settings.data_folder, settings.versions_folder
+    data = settings.data_folder
+    _sweep_models(models, database)
     names = ("uploads", "runs", "drift", "previews", "exports", "queues", "rejected")
-    for folder in (*(data / name for name in names), versions, versions.parent / "histories"):
+    for folder in (*(data / name for name in names), settings.model_cache_folder):
         for part in folder.glob("*.part"):
             if _untouched_since(part, 0.0):
                 part.unlink(missing_ok=True)
@@ -46,6 +53,17 @@ def sweep(settings: Settings, database: Database) -> None:
             for path in folder.glob(pattern):
                 if name_of(path) not in named and _untouched_since(path, began.timestamp()):
                     path.unlink(missing_ok=True)
+
+
+def _sweep_models(models: ModelStore, database: Database) -> None:
+    def named() -> set[str]:
+        with database.read() as connection:
+            return set(connection.scalars(select(tables.versions.c.file)))
+
+    try:
+        models.sweep(named, ABANDONED)
+    except ModelStoreError as error:
+        _log.warning("the model store could not be swept", reason=error.message)
 
 
 def _kept(connection: Connection, data: Path) -> list[tuple[Path, str, set[Any], Callable[[Path], str]]]:

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, delete, insert, select
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.durable import write_durably
-from detector.errors import ConflictError, InputError, ModelFileError, NotTrainedError
+from detector.errors import ConflictError, InputError, ModelFileError, ModelStoreError, NotTrainedError
 from detector.service.access import needs
 from detector.service.api_probe import ApiProbe
 from detector.service.background import Background
-from detector.service.champion import CHAMPION, CUTOFF, Champion, ChampionWatch, own_cutoff_in
+from detector.service.champion import CHAMPION, CUTOFF, Behind, Champion, ChampionWatch, own_cutoff_in
 from detector.service.following import Following
 from detector.service.key_watch import KeyWatch
 from detector.service.logs import MissingLog
@@ -46,8 +46,8 @@ class Workspace:
 
     Attributes
     ----------
-    settings, database, registry
-        What the workspace was opened with, its database, and its model versions.
+    settings, database, models, registry
+        What the workspace was opened with, its database, where its model files are, and its model versions.
     background : Background
         The worker for long work.
     api : ApiProbe
@@ -75,7 +75,8 @@ class Workspace:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.registry = Registry(settings.versions_folder, database)
+        self.models = settings.open_models()
+        self.registry = Registry(self.models, database)
         self.background = Background(database)
         self.api = ApiProbe(settings.api_url)
         self.missing_log = MissingLog()
@@ -100,13 +101,15 @@ class Workspace:
         ------
         DatabaseError
             When the database cannot be used.
+        ModelStoreError
+            When the address of the model store cannot be used here.
         """
         settings = settings or Settings()
         database = Database(settings.database_address, settings.database_limits)
         database.migrate()
         workspace = cls(settings, database)
         mark_interrupted(database, datetime.now(UTC))
-        sweep(settings, database)
+        sweep(settings, database, workspace.models)
         workspace._import_champion()
         workspace._renew_copy()
         return workspace
@@ -128,6 +131,11 @@ class Workspace:
     def champion(self) -> Champion | None:
         """Return the champion, or ``None`` while nothing is trained. Follows a promotion elsewhere within 0.25 s."""
         return self._watch.champion()
+
+    @property
+    def behind(self) -> Behind | None:
+        """The champion that this process cannot read while it goes on with the one before, if that is so."""
+        return self._watch.behind
 
     def follow_champion(self, followed: bool) -> None:
         """Say whether :meth:`look_up_champion` is called again and again, so that requests need not look themselves."""
@@ -278,18 +286,17 @@ class Workspace:
             alias = self.registry.alias(CHAMPION)
             if alias is None:
                 return
-            content = self.registry.get(alias.version)
             path = self.settings.champion_path
             try:
+                content = self.registry.get(alias.version)
                 if not path.is_file() or path.read_bytes() != content:
                     self._keep_foreign(path)
                     write_durably(path, content)
-            except OSError as error:
+            except (OSError, ModelStoreError) as error:
                 # The promotion stands; only the copy beside the registry is behind.
-                self.notice = (
-                    f"Version {alias.version} is champion, but {path.name} could not be written: {error.strerror}."
-                )
-                _log.error("the champion's file could not be written", file=path.name, error=error.strerror)
+                told = error.message if isinstance(error, ModelStoreError) else error.strerror
+                self.notice = f"Version {alias.version} is champion, but {path.name} could not be written: {told}."
+                _log.error("the champion's file could not be written", file=path.name, error=told)
 
     def _keep_foreign(self, path: Path) -> None:
         """Put a model that somebody saved at ``MODEL_PATH``, and that is no version here, out of the champion's way."""

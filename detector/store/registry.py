@@ -1,7 +1,9 @@
 """Immutable model versions, and the aliases that point at them.
 
-A version is a file named after its number and its SHA-256, and a row that is written in the transaction that took the
-number: numbers have no gaps, a row never lacks its file. An alias moves only from the revision that its mover had seen.
+A version is a file in the model store, named after its SHA-256 and by lot, and a row that names it: the file is there
+before the row is, so that a row never lacks its file and no transaction waits for a network. The row is written in the
+transaction that took the number, so that numbers have no gaps. An alias moves only from the revision that its mover had
+seen.
 """
 
 from __future__ import annotations
@@ -10,30 +12,33 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, RowMapping, exists, func, insert, select
 
-from detector.durable import write_durably
-from detector.errors import ModelFileError, NotFoundError
+from detector.errors import ModelFileError, ModelStoreError, NotFoundError
 from detector.store import audit, tables
 from detector.store.aliases import drop_alias, find_alias, move_alias, require_revision
 from detector.store.database import LARGEST_NUMBER, Database
 from detector.store.histories import HistoryFiles
+from detector.store.model_store import VERSIONS, ModelStore
 from detector.store.versions import Alias, Lane, NewVersion, VersionInfo
 
 #: The figure of a version that names its histories.
 HISTORIES = "histories"
 
+_log = structlog.get_logger(__name__)
+
 
 class Registry:
-    """The model versions in ``folder``, with their rows in ``database``. Safe between threads and processes."""
+    """The model versions in ``models``, with their rows in ``database``. Safe between threads and processes."""
 
-    def __init__(self, folder: Path, database: Database) -> None:
-        self.folder = folder
+    def __init__(self, models: ModelStore, database: Database) -> None:
+        self.models = models
         self.database = database
-        self.histories = HistoryFiles(folder.parent / "histories")
+        self.histories = HistoryFiles(models)
 
     def register(
         self,
@@ -66,26 +71,38 @@ class Registry:
         ------
         ConflictError
             When the alias has another revision by now. Nothing is kept.
+        ModelStoreError
+            When the model store does not take the file. Nothing is kept, and no number is used up.
         """
         digest = sha256(new.content).hexdigest()
+        if alias is not None:
+            # Asked again below, where it counts; who comes too late need not move a file first.
+            with self.database.read() as connection:
+                require_revision(connection, alias, expected_revision)
         if new.histories is not None:
             # Before the transaction, which must be short; a file that no version names does no harm.
             new = replace(new, figures={**new.figures, HISTORIES: self.histories.keep(new.histories)})
-        with self.database.write() as connection:
-            if alias is not None:
-                require_revision(connection, alias, expected_revision)
-            number = 1 + (connection.scalar(select(func.max(tables.versions.c.number))) or 0)
-            path = self.folder / f"{number}-{digest[:12]}.joblib"
-            write_durably(path, new.content)
-            try:
-                info = _insert(connection, new, path.name, actor)
+        file = f"{digest[:12]}-{token_hex(6)}.joblib"
+        complete = False
+        self.models.announce(file)
+        try:
+            self.models.put(f"{VERSIONS}/{file}", new.content)
+            with self.database.write() as connection:
+                if alias is not None:
+                    require_revision(connection, alias, expected_revision)
+                number = 1 + (connection.scalar(select(func.max(tables.versions.c.number))) or 0)
+                info = _insert(connection, new, number, file, actor)
                 if alias is not None:
                     move_alias(connection, alias, number, actor, reason or new.origin)
                 if also is not None:
                     also(connection, number)
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
+                complete = True
+        except BaseException:
+            # A commit may stand although its answer was lost, and needs the file then; if not, sweeping removes it.
+            if not complete:
+                self._discard(file)
+            raise
+        self.models.settle(file)
         return info
 
     def get(self, version: int) -> bytes:
@@ -96,22 +113,22 @@ class Registry:
         NotFoundError
             When there is no such version.
         ModelFileError
-            When its file is missing or was changed.
+            When its file is missing or was changed; ``ModelStoreError`` when it cannot be asked for.
         """
         with self.database.read() as connection:
             row = _row(connection, version)
-        path: Path = self.folder / row["file"]
+        name = f"{VERSIONS}/{row['file']}"
         try:
-            content = path.read_bytes()
+            content = self.models.get(name, row["sha256"])
         except OSError as error:
             raise ModelFileError(
-                f"The file of version {version} cannot be read. Restore models/versions/{row['file']} from a backup.",
+                f"The file of version {version} cannot be read. Restore {self.models.place}/{name} from a backup.",
                 version=version,
             ) from error
         if sha256(content).hexdigest() != row["sha256"]:
             raise ModelFileError(
                 f"The file of version {version} is not the one that was registered: its SHA-256 differs. "
-                f"Restore models/versions/{row['file']} from a backup.",
+                f"Restore {self.models.place}/{name} from a backup.",
                 version=version,
             )
         return content
@@ -196,11 +213,20 @@ class Registry:
             require_revision(connection, name, expected_revision)
             drop_alias(connection, name, actor, reason)
 
+    def _discard(self, file: str) -> None:
+        """Remove the file of a version that did not come to be; where that fails, sweeping will."""
+        try:
+            self.models.delete(f"{VERSIONS}/{file}")
+        except (OSError, ModelStoreError) as error:
+            _log.warning("the file of a refused version could not be removed", file=file, reason=str(error))
+        else:
+            self.models.settle(file)
 
-def _insert(connection: Connection, new: NewVersion, file: str, actor: str) -> VersionInfo:
+
+def _insert(connection: Connection, new: NewVersion, number: int, file: str, actor: str) -> VersionInfo:
     if new.parent is not None:
         _row(connection, new.parent)
-    number, digest = int(file.partition("-")[0]), sha256(new.content).hexdigest()
+    digest = sha256(new.content).hexdigest()
     connection.execute(
         insert(tables.versions).values(
             number=number,

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from detector.api import create_app
+from detector.errors import ModelStoreError
 from detector.service.keys import create_key, list_keys
 from detector.service.versions.training import train_rows
 from detector.service.watching import LATELY, DatabaseWatch
@@ -37,20 +38,59 @@ def probe(monkeypatch):
 
 
 def test_it_is_ready_before_the_first_training_and_says_that_there_is_no_model(empty_client):
-    told = empty_client.get("/ready")
+    while (told := empty_client.get("/ready")).json()["parts"]["model_store"] == "not asked yet":
+        pass
     assert told.status_code == 200
     assert told.json() | {"timestamp": None} == {
         "status": "ready",
         "not_ready": [],
-        "parts": {"startup": "done", "database": "answers", "model": "none yet", "intake": "open"},
+        "parts": {
+            "startup": "done",
+            "database": "answers",
+            "model_store": "answers",
+            "model": "none yet",
+            "intake": "open",
+        },
         "model_version": None,
+        "champion_version": None,
         "timestamp": None,
     }
 
 
 def test_it_names_the_version_that_is_loaded(client):
     told = client.get("/ready").json()
-    assert (told["parts"]["model"], told["model_version"]) == ("loaded", 1)
+    assert (told["parts"]["model"], told["model_version"], told["champion_version"]) == ("loaded", 1, 1)
+
+
+def test_it_tells_of_a_champion_that_it_cannot_read_and_goes_on_answering_with_the_one_before(
+    open_workspace, monkeypatch
+):
+    ours, theirs = open_workspace(), open_workspace()
+    train_rows(theirs, transactions(400), actor="test")
+
+    def away(*_):
+        raise ModelStoreError("The model store is away.")
+
+    with TestClient(create_app(ours)) as client:
+        monkeypatch.setattr(ours.models, "get", away)
+        monkeypatch.setattr(ours.models, "put", away)
+        monkeypatch.setattr("detector.service.store_watch.PAUSE", 0.01)
+        monkeypatch.setattr(ours.models, "answers", lambda: False)
+        train_rows(theirs, transactions(400, seed=1), actor="test")
+        while (told := client.get("/ready").json())["parts"]["model"] == "loaded":
+            pass
+        while client.get("/ready").json()["parts"]["model_store"] != "does not answer":
+            pass
+        assert (told["status"], told["parts"]["model"]) == ("ready", "behind")
+        assert (told["model_version"], told["champion_version"]) == (1, 2)
+        assert client.post("/predict", json={"data": transactions(1)[0]}).json()["model_version"] == 1
+        refused = client.post("/train", json={"transactions": transactions(400)})
+        assert (refused.status_code, refused.json()["code"]) == (503, "model_store")
+        assert len(ours.registry.list()) == 2
+        monkeypatch.undo()
+        while client.get("/ready").json()["parts"]["model"] == "behind":
+            pass
+        assert client.post("/predict", json={"data": transactions(1)[0]}).json()["model_version"] == 2
 
 
 def test_while_the_database_is_away_it_is_alive_and_scores_and_is_not_ready(trained, probe):

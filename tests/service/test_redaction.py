@@ -123,3 +123,8 @@ def test_handlers_that_stand_already_get_the_filter_once() -> None:
     logs.configure_logs("INFO")
     assert [type(one) for one in handler.filters] == [RedactingFilter]
     log.removeHandler(handler)
+
+
+def test_a_password_in_an_address_is_hidden_and_the_address_stays() -> None:
+    told = redacted_text("cannot reach postgresql://detector:let@me:in@db.example/detector or s3://bucket/models")
+    assert told == "cannot reach postgresql://detector:[password]@db.example/detector or s3://bucket/models"

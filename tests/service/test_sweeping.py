@@ -21,7 +21,7 @@ LATER = 2 * ABANDONED
 def later(ws: Workspace) -> None:
     """Sweep two days from now."""
     with time_machine.travel(time.time() + LATER):
-        sweep(ws.settings, ws.database)
+        sweep(ws.settings, ws.database, ws.models)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_what_no_row_names_is_removed_after_a_day(ws: Workspace, data: Path, orp
     path = data / orphan
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"x")
-    sweep(ws.settings, ws.database)
+    sweep(ws.settings, ws.database, ws.models)
     assert path.exists()
     later(ws)
     assert not path.exists()
@@ -63,7 +63,7 @@ def test_files_older_than_the_database_are_none_of_its_business(ws: Workspace, d
 
 
 def test_a_model_is_never_removed(ws: Workspace, trained: TrainResult) -> None:
-    path = ws.settings.versions_folder / "9-0123.joblib"
+    path = ws.settings.models_folder / "versions" / "0123.joblib"
     path.write_bytes(b"x")
     later(ws)
     assert path.exists()
@@ -72,7 +72,7 @@ def test_a_model_is_never_removed(ws: Workspace, trained: TrainResult) -> None:
 def test_what_a_job_had_scored_is_removed_once_nobody_goes_on(ws: Workspace) -> None:
     folder = checkpoints_folder(ws) / "job"
     folder.mkdir(parents=True)
-    sweep(ws.settings, ws.database)
+    sweep(ws.settings, ws.database, ws.models)
     assert folder.exists()
     later(ws)
     assert not folder.exists()

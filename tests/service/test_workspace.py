@@ -89,7 +89,7 @@ def test_a_damaged_file_of_a_new_champion_leaves_the_last_one_answering(
     later(champion_module.FRESH)
     assert there.require_champion().version == 1
     training.train_rows(here, transactions(seed=1), PARAMETERS, actor="ada")
-    for path in here.settings.versions_folder.glob("2-*"):
+    for path in here.settings.models_folder.glob(f"versions/{here.registry.info(2).sha256[:12]}-*"):
         path.write_bytes(b"not a model")
     later(champion_module.FRESH)
     assert there.require_champion().version == 1

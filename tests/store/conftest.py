@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from detector.store.database import Database
+from detector.store.model_cache import ModelCache
+from detector.store.model_folder import FolderStore
+from detector.store.model_store import ModelStore
 from detector.store.registry import Registry
 from tests.databases import Kind, databases
 
@@ -34,9 +37,19 @@ def database(address: str) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture(params=["folder", "objects"])
+def models(tmp_path: Path, request: pytest.FixtureRequest) -> ModelStore:
+    """A model store of either kind."""
+    if request.param == "folder":
+        return FolderStore(tmp_path / "models", "models")
+    from tests.object_stores import object_store
+
+    return object_store(f"{request.getfixturevalue('bucket')}/models", ModelCache(tmp_path / "cache", 10_000_000))
+
+
 @pytest.fixture
-def registry(tmp_path: Path, database: Database) -> Registry:
-    return Registry(tmp_path / "models" / "versions", database)
+def registry(models: ModelStore, database: Database) -> Registry:
+    return Registry(models, database)
 
 
 @pytest.fixture

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
-from detector.errors import ConflictError, ModelFileError, NotFoundError
-from detector.store import audit
+from detector.errors import ConflictError, ModelFileError, ModelStoreError, NotFoundError
+from detector.store import audit, tables
 from detector.store.database import Database
+from detector.store.model_cache import ModelCache
+from detector.store.model_objects import ANNOUNCED, ObjectStore
+from detector.store.model_store import ModelStore, open_model_store
 from detector.store.registry import Registry
 from detector.store.versions import NewVersion
 
@@ -25,12 +32,32 @@ MODEL = NewVersion(
 )
 
 
-def register_several(address: str, folder: Path, name: int, errors: multiprocessing.SimpleQueue[str]) -> None:
+def damage(registry: Registry, file: str, content: bytes) -> None:
+    """Change a file where it is kept, and forget what was kept nearby."""
+    registry.models.replace(f"versions/{file}", content)
+    for path in cache_of(registry).glob("*.model"):
+        path.unlink()
+
+
+def cache_of(registry: Registry) -> Path:
+    return registry.models._cache.folder if isinstance(registry.models, ObjectStore) else Path("/nowhere")
+
+
+def register_several(
+    address: str,
+    store: tuple[str | None, dict[str, str]],
+    folder: Path,
+    name: int,
+    many: int,
+    errors: multiprocessing.SimpleQueue[str],
+) -> None:
     try:
+        os.environ.update(store[1])
         database = Database(address)
         database.migrate()
-        registry = Registry(folder / "versions", database)
-        for turn in range(5):
+        models = open_model_store(store[0], folder / "models", ModelCache(folder / "cache", 10_000_000))
+        registry = Registry(models, database)
+        for turn in range(many):
             registry.register(
                 replace(MODEL, content=f"model {name} {turn}".encode()), actor=str(name), alias="champion"
             )
@@ -40,17 +67,24 @@ def register_several(address: str, folder: Path, name: int, errors: multiprocess
 
 
 def test_processes_that_register_at_once_get_numbers_without_gaps(
-    address: str, tmp_path: Path, processes: ForkServerContext
+    address: str, models: ModelStore, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     errors = processes.SimpleQueue()
-    writers = [processes.Process(target=register_several, args=(address, tmp_path, name, errors)) for name in range(4)]
+    store, writing = (None, dict[str, str]()), 4
+    if isinstance(models, ObjectStore):
+        # Each of these loads the library, which costs more than all that it then does.
+        store, writing = (models.place, {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}), 2
+    writers = [
+        processes.Process(target=register_several, args=(address, store, tmp_path, name, 20 // writing, errors))
+        for name in range(writing)
+    ]
     for writer in writers:
         writer.start()
     for writer in writers:
         writer.join()
     assert errors.empty(), errors.get()
     database = Database(address)
-    registry = Registry(tmp_path / "versions", database)
+    registry = Registry(models, database)
     versions = registry.list()
     assert [version.number for version in versions] == list(range(20, 0, -1))
     assert len({registry.get(version.number) for version in versions}) == 20
@@ -76,10 +110,15 @@ def test_a_version_keeps_its_bytes_and_what_is_known_of_it(registry: Registry) -
         {"a": 1},
     )
     assert (second.number, second.parent, second.origin) == (2, 1, "updated")
-    assert sorted(path.name for path in registry.folder.iterdir()) == [
-        f"1-{first.sha256[:12]}.joblib",
-        f"2-{second.sha256[:12]}.joblib",
-    ]
+    names = sorted(name.split("-")[0] for name in registry.models.names())
+    assert names == sorted([f"versions/{first.sha256[:12]}", f"versions/{second.sha256[:12]}"])
+
+
+def test_two_versions_of_one_content_have_a_file_each(registry: Registry) -> None:
+    registry.register(MODEL, actor="ada")
+    registry.register(MODEL, actor="ada")
+    assert registry.get(1) == registry.get(2)
+    assert len(registry.models.names()) == 2
 
 
 def test_lanes_are_told_apart(registry: Registry) -> None:
@@ -90,17 +129,20 @@ def test_lanes_are_told_apart(registry: Registry) -> None:
 
 
 def test_a_changed_file_is_refused_before_it_is_parsed(registry: Registry) -> None:
-    info = registry.register(MODEL, actor="ada")
-    (registry.folder / f"1-{info.sha256[:12]}.joblib").write_bytes(b"b model")
+    registry.register(MODEL, actor="ada")
+    (name,) = registry.models.names()
+    damage(registry, name.removeprefix("versions/"), b"b model")
     with pytest.raises(ModelFileError, match="version 1 is not the one that was registered"):
         registry.get(1)
 
 
 def test_a_missing_file_names_what_to_restore(registry: Registry) -> None:
-    info = registry.register(MODEL, actor="ada")
-    name = f"1-{info.sha256[:12]}.joblib"
-    (registry.folder / name).unlink()
-    with pytest.raises(ModelFileError, match=name):
+    registry.register(MODEL, actor="ada")
+    (name,) = registry.models.names()
+    registry.models.delete(name)
+    for path in cache_of(registry).glob("*.model"):
+        path.unlink()
+    with pytest.raises(ModelFileError, match=f"Restore {registry.models.place}/{name} from a backup"):
         registry.get(1)
 
 
@@ -113,7 +155,7 @@ def test_an_unknown_version_is_not_found(registry: Registry) -> None:
     with pytest.raises(NotFoundError, match="no version 3"):
         registry.register(replace(MODEL, parent=3), actor="ada")
     assert registry.list() == ()
-    assert list(registry.folder.iterdir()) == []
+    assert registry.models.names() == ()
 
 
 def test_an_alias_moves_only_from_the_revision_that_was_seen(registry: Registry) -> None:
@@ -131,7 +173,7 @@ def test_a_registration_that_comes_too_late_leaves_nothing(registry: Registry) -
     with pytest.raises(ConflictError):
         registry.register(replace(MODEL, content=b"late"), actor="eve", alias="champion", expected_revision=0)
     assert [version.number for version in registry.list()] == [1]
-    assert len(list(registry.folder.iterdir())) == 1
+    assert len(registry.models.names()) == 1
 
 
 def test_what_goes_with_a_registration_falls_with_it(registry: Registry) -> None:
@@ -141,7 +183,7 @@ def test_what_goes_with_a_registration_falls_with_it(registry: Registry) -> None
     with pytest.raises(NotFoundError, match="not 1"):
         registry.register(MODEL, actor="ada", also=refuse)
     assert registry.list() == ()
-    assert list(registry.folder.iterdir()) == []
+    assert registry.models.names() == ()
 
 
 def test_each_change_leaves_a_trace_with_its_actor(registry: Registry, database: Database) -> None:
@@ -171,3 +213,65 @@ def test_bytes_are_a_version_once_they_are_registered(registry: Registry) -> Non
     registry.register(replace(MODEL, content=b"a model"), actor="ada")
     assert registry.holds(digest)
     assert not registry.holds(digest.upper())
+
+
+def announced(registry: Registry) -> list[str]:
+    return registry.models._listed(ANNOUNCED) if isinstance(registry.models, ObjectStore) else []
+
+
+def test_nothing_stays_announced_whether_a_registration_came_to_be_or_not(registry: Registry) -> None:
+    registry.register(MODEL, actor="ada", alias="champion")
+    assert announced(registry) == []
+    with pytest.raises(NotFoundError):
+        registry.register(replace(MODEL, parent=9), actor="ada")
+    assert announced(registry) == []
+
+
+def test_who_comes_too_late_moves_no_file(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.register(MODEL, actor="ada", alias="champion", expected_revision=0)
+    monkeypatch.setattr(registry.models, "put", lambda *_: pytest.fail("a file was moved"))
+    with pytest.raises(ConflictError):
+        registry.register(MODEL, actor="eve", alias="champion", expected_revision=0)
+
+
+def test_a_store_that_refuses_costs_no_number_and_leaves_no_row(
+    registry: Registry, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ModelStoreError("away")
+
+    with monkeypatch.context() as away:
+        away.setattr(registry.models, "put", refuse)
+        with pytest.raises(ModelStoreError):
+            registry.register(MODEL, actor="ada", alias="champion")
+    assert registry.list() == ()
+    assert registry.alias("champion") is None
+    with database.read() as connection:
+        assert audit.entries(connection) == ()
+    assert registry.register(MODEL, actor="ada").number == 1
+
+
+def test_a_file_stays_when_the_answer_to_its_commit_was_lost(
+    registry: Registry, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = database.write
+
+    @contextmanager
+    def cut_off(**given: bool) -> Iterator[Connection]:
+        with write(**given) as connection:
+            yield connection
+        raise OSError("the connection is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "write", cut_off)
+        with pytest.raises(OSError, match="gone"):
+            registry.register(MODEL, actor="ada")
+    assert registry.get(1) == b"a model"
+    registry.models.sweep(lambda: named(database), age=-60)
+    assert registry.get(1) == b"a model"
+    assert announced(registry) == []
+
+
+def named(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(connection.scalars(select(tables.versions.c.file)))

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+import structlog
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.service.review.reranking import labels_in_force, taught_by
 from detector.service.workspace import Workspace
 from detector.store.case_rows import rows_of
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,21 @@ def decided(ws: Workspace) -> DecidedRows:
 
 
 def taught(ws: Workspace, detector: DynamicAnomalyDetector) -> DynamicAnomalyDetector:
-    """Return the model with all decisions in force, and none that were taken back; ``detector`` stays as it is."""
+    """Return the model with all decisions in force, and none that were taken back; ``detector`` stays as it is.
+
+    Of a decision in force whose row is on another machine, what the model knows already stays; what it does not know
+    it learns with the next version that is made where the row is.
+    """
     found = decided(ws)
-    return taught_by(detector.undecided(), found.parts, found.labels)
+    here = set(found.keys)
+    known = {
+        key: label for key, label in zip(detector.decided.keys, detector.decided.labels, strict=True) if key not in here
+    }
+    away = found.labels.keys() - here
+    kept = {key for key in away if known.get(key) == found.labels[key]}
+    if away:
+        _log.warning("rows of decisions are not on this machine", rows=len(away), known=len(kept))
+    begun = detector.undecided()
+    if kept:
+        begun = begun.with_decisions_of(detector).forget(set(detector.decided.keys) - kept)
+    return taught_by(begun, found.parts, found.labels)

@@ -167,7 +167,7 @@ def test_a_fault_in_the_rules_does_not_touch_the_run(
 
 
 def test_a_champion_whose_file_is_gone_raises_an_alert(ws: Workspace, trained: TrainResult) -> None:
-    (file,) = ws.settings.versions_folder.glob("*.joblib")
+    (file,) = ws.settings.models_folder.glob("versions/*.joblib")
     aside = file.rename(file.with_suffix(".aside"))
     alerting.evaluate(ws)
     (alert,) = handling.open_alerts(ws)

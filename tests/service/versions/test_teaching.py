@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+from structlog.testing import capture_logs
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError
@@ -59,6 +60,23 @@ def test_decided_rows_are_found_when_their_queue_holds_them_no_longer(ws: Worksp
     after = decided(ws)
     assert after.labels == before.labels
     pd.testing.assert_frame_equal(after.parts[0], before.parts[0], check_dtype=False)
+
+
+def test_what_a_version_knows_of_decisions_stays_where_their_rows_are_not(ws: Workspace) -> None:
+    queued(ws)
+    cases = in_order(ws)
+    deciding.decide(ws, cases[:4], "fraud", "stolen_card", actor="ada")
+    updating.teach(ws, actor="lead")
+    for path in (*ws.settings.data_folder.glob("runs/*"), *ws.settings.data_folder.glob("queues/*")):
+        path.unlink()
+    deciding.reopen(ws, cases[:1], actor="ada")
+    before = ws.current_champion().detector
+    with capture_logs() as logs:
+        updating.update_rows(ws, transactions(300, 7), actor="ada")
+    after = ws.current_champion().detector
+    assert after.decided.keys == tuple(sorted(map(str, cases[1:4])))
+    assert len(before.decided) == 4
+    assert {"event": "rows of decisions are not on this machine", "log_level": "warning", "rows": 3, "known": 3} in logs
 
 
 def test_the_model_that_is_taught_stays_as_it_is(ws: Workspace) -> None:

@@ -149,7 +149,7 @@ def test_a_challenger_whose_file_is_gone_harms_no_answer(
     ws: Workspace, open_workspace: Callable[..., Workspace], second: int
 ) -> None:
     start(ws, second, "share", share=0.5)
-    for path in ws.settings.versions_folder.glob(f"{second}-*.joblib"):
+    for path in ws.settings.models_folder.glob(f"versions/{ws.registry.info(second).sha256[:12]}-*"):
         path.unlink()
     other = open_workspace()
     other.take_part_in_trials()
