@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 from detector.core.alignment import AlignmentReport, no_known_columns
-from detector.core.carrying import carried_over
 from detector.core.decisions import NO_DECISIONS, Decided, Decisions, as_keys, as_labels
 from detector.core.frames import Rows, as_frame
 from detector.core.holding import FittedEstimator
@@ -88,26 +87,6 @@ class Learner(FittedEstimator):
         """Return this detector without any decision: what it says of a row before anybody has; it shares all else."""
         self._flush()
         return self._with(self._state.with_decisions(NO_DECISIONS))
-
-    def with_decisions_of(self, other: Learner) -> Self:
-        """Return this detector with the decisions of another one, too, which may have been trained apart.
-
-        Of a key that both know, what was said to the other counts. Columns that only one of them knows are lacking in
-        rows that come from the other; see :meth:`learn` for what becomes of such rows.
-
-        Raises
-        ------
-        NotTrainedError
-            Before :meth:`fit` of either.
-        InputError
-            When there would be too many.
-        """
-        self._flush()
-        known, others = self._state, other._fitted()
-        if not len(others.decisions):
-            return self._with(known)
-        come = carried_over(others.decisions, others.schema, known.schema, known.statistics)
-        return self._with(known.with_decisions(known.decisions.told(come.keys, come.labels.tolist(), come.rows)))
 
     @property
     def decided(self) -> Decided:

@@ -295,28 +295,3 @@ def test_what_is_no_decision_or_no_key_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(deciding, "MOST_DECISIONS", 1)
     with pytest.raises(InputError, match="at most 1 decisions"):
         plain().taught(rows, [1, 0])
-
-
-def test_a_detector_trained_apart_takes_decisions_over() -> None:
-    later = tables.payments(900, seed=8).assign(risk=np.random.default_rng(0).normal(size=900))
-    apart = DynamicAnomalyDetector(n_estimators=40, random_state=5, scaler_type="standard").fit(later)
-    rows, labels, keys = some()
-    taken, told = apart.with_decisions_of(taught()), apart.taught(rows, labels, keys=keys)
-    assert taken.decided == told.decided
-    np.testing.assert_allclose(taken._state.decisions.rows, told._state.decisions.rows, rtol=1e-3, atol=1e-4)
-    fraud = (later["amount"].between(20, 60) & (later["channel"] == "shop")).to_numpy().astype(int)
-    assert gain(apart, taken, later, fraud) > 0.1
-
-
-def test_of_a_key_that_two_detectors_know_the_others_decision_counts() -> None:
-    rows, labels, keys = some()
-    wrong = plain().taught(rows.iloc[:60], [1 - label for label in labels[:60]], keys=keys[:60])
-    assert wrong.with_decisions_of(taught()).decided == taught().decided
-    assert taught().with_decisions_of(plain()).to_bytes() == taught().to_bytes()
-
-
-def test_decisions_on_columns_that_the_other_lacks_teach_by_the_others() -> None:
-    rows, labels, keys = some()
-    narrow = DynamicAnomalyDetector(n_estimators=40).fit(frame().drop(columns=["balance", "country"]))
-    model = plain().with_decisions_of(narrow.taught(rows, labels, keys=keys))
-    assert gain(plain(), model, frame(), truth()) > 0.1
