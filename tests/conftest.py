@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partialmethod
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
 from tests.databases import Kind, databases, kinds_of, told
+from trust.nginx_server import program as nginx_program
 
 # How long an example takes says how busy the machine is, not whether it is right.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -31,8 +33,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgres"), help="run all tests on this database")
 
 
-def pytest_report_header() -> str | None:
-    return told()
+def pytest_report_header() -> list[str]:
+    missing = (
+        None if nginx_program() else "nginx is not installed (apt-get install nginx-light): its tests are left out."
+    )
+    return [line for line in (told(), missing) if line]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -54,15 +59,19 @@ def _meant_for(item: pytest.Item, config: pytest.Config) -> tuple[Kind, ...]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is about the other database; the number is told at the end of the run."""
     for item in items:
-        marker = item.get_closest_marker("sqlite_only") or item.get_closest_marker("postgres_only")
+        markers = (item.get_closest_marker(name) for name in ("sqlite_only", "postgres_only", "needs_nginx"))
+        marker = next(filter(None, markers), None)
         if marker is not None and not marker.kwargs.get("reason"):
             raise pytest.UsageError(f"{item.nodeid}: {marker.name} needs a reason.")
+    if os.environ.get("CI") and not nginx_program() and any(item.get_closest_marker("needs_nginx") for item in items):
+        raise pytest.UsageError("nginx is not installed: apt-get install nginx-light.")
     chosen = config.getoption("--database")
     left_out = [
         item
         for item in items
         if (chosen == "postgres" and item.get_closest_marker("sqlite_only"))
         or (item.get_closest_marker("postgres_only") and not kinds_of(chosen, ("postgres",)))
+        or (item.get_closest_marker("needs_nginx") and not nginx_program())
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
