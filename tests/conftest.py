@@ -26,6 +26,7 @@ BOTH = (
     "tests/service/review/test_locking.py",
     "tests/service/review/test_saved_views.py",
     "tests/service/test_jobs.py",
+    "tests/service/test_loading.py",
 )
 
 

@@ -230,33 +230,38 @@ async def _update(run: _Run, moving: asyncio.Lock) -> None:
 
 async def _move(run: _Run, running: list[Api], moving: asyncio.Lock) -> None:
     """Move the champion through nginx, and wait until each of the replicas answers with it."""
-    connection = Connection(run.front, run.key)
-    direct = [Connection(one.port, run.key) for one in running]
+    front, direct = Connection(run.front, run.key), [Connection(one.port, run.key) for one in running]
+    try:
+        async with moving:
+            await _promote(run, front, direct)
+    finally:
+        for one in [front, *direct]:
+            await one.close()
+
+
+async def _promote(run: _Run, front: Connection, direct: list[Connection]) -> None:
+    status, alias = await front.ask("GET", "/models/aliases/champion")
+    if status != 200:
+        run.faults.append(f"who is champion was answered with {status}: {alias}")
+        return
+    version = alias["version"] % VERSIONS + 1
+    wanted = {"version": version, "expected_revision": alias["revision"], "reason": "check"}
+    status, answer = await front.ask("PUT", "/models/aliases/champion", wanted)
+    if status != 200:
+        run.faults.append(f"a promotion was answered with {status}: {answer}")
+        return
+    begun = perf_counter()
     body = orjson.dumps({"data": run.rows[0]})
-    async with moving:
-        status, alias = await connection.ask("GET", "/models/aliases/champion")
-        if status != 200:
-            run.faults.append(f"who is champion was answered with {status}: {alias}")
-            return
-        version = alias["version"] % VERSIONS + 1
-        wanted = {"version": version, "expected_revision": alias["revision"], "reason": "check"}
-        status, answer = await connection.ask("PUT", "/models/aliases/champion", wanted)
-        if status != 200:
-            run.faults.append(f"a promotion was answered with {status}: {answer}")
-            return
-        begun = perf_counter()
-        for one in direct:
-            answered = -1
-            while answered != version and perf_counter() - begun < 5 * SOON:
-                _, answer = await one.ask("POST", "/predict", body)
-                answered = answer.get("model_version", -1)
-                await asyncio.sleep(0.005)
-        took = perf_counter() - begun
+    for one in direct:
+        answered = -1
+        while answered != version and perf_counter() - begun < 5 * SOON:
+            _, answer = await one.ask("POST", "/predict", body)
+            answered = answer.get("model_version", -1)
+            await asyncio.sleep(0.005)
+    took = perf_counter() - begun
     run.slowest = max(run.slowest, took)
     if took > SOON:
         run.faults.append(f"a replica answered with version {version} after {took:.1f} s")
-    for one in [connection, *direct]:
-        await one.close()
 
 
 def _compare(ws: Workspace, run: _Run) -> None:
