@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partialmethod
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
 from tests.databases import Kind, databases, kinds_of, told
+from trust.nginx_server import program as nginx_program
 
 if TYPE_CHECKING:
     from tests.object_stores import ObjectServer
@@ -28,6 +30,7 @@ BOTH = (
     "tests/service/review/test_locking.py",
     "tests/service/review/test_saved_views.py",
     "tests/service/test_jobs.py",
+    "tests/service/test_loading.py",
 )
 
 #: These run the same lines again and again, as properties do, which takes half as long when nobody counts them. What
@@ -39,8 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgres"), help="run all tests on this database")
 
 
-def pytest_report_header() -> str | None:
-    return told()
+def pytest_report_header() -> list[str]:
+    missing = (
+        None if nginx_program() else "nginx is not installed (apt-get install nginx-light): its tests are left out."
+    )
+    return [line for line in (told(), missing) if line]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -65,15 +71,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("hypothesis") or item.nodeid.startswith(REPEATING):
             item.add_marker("no_cover")
-        marker = item.get_closest_marker("sqlite_only") or item.get_closest_marker("postgres_only")
+        markers = (item.get_closest_marker(name) for name in ("sqlite_only", "postgres_only", "needs_nginx"))
+        marker = next(filter(None, markers), None)
         if marker is not None and not marker.kwargs.get("reason"):
             raise pytest.UsageError(f"{item.nodeid}: {marker.name} needs a reason.")
+    if os.environ.get("CI") and not nginx_program() and any(item.get_closest_marker("needs_nginx") for item in items):
+        raise pytest.UsageError("nginx is not installed: apt-get install nginx-light.")
     chosen = config.getoption("--database")
     left_out = [
         item
         for item in items
         if (chosen == "postgres" and item.get_closest_marker("sqlite_only"))
         or (item.get_closest_marker("postgres_only") and not kinds_of(chosen, ("postgres",)))
+        or (item.get_closest_marker("needs_nginx") and not nginx_program())
     ]
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -9,24 +9,29 @@ import orjson
 
 
 class Connection:
-    """One kept connection to an API on this machine. Use it from one task."""
+    """One kept connection to an API on this machine, with a key where one is needed. Use it from one task."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, key: str = "") -> None:
         self._port = port
+        self._own = f"authorization: Bearer {key}\r\n" if key else ""
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
-    async def ask(self, method: str, path: str, body: bytes | Any = None) -> tuple[int, Any]:
-        """Return the status and the JSON of an answer; raises ``OSError`` when there is none."""
+    async def ask(self, method: str, path: str, body: bytes | Any = None, *, headers: str = "") -> tuple[int, Any]:
+        """Return the status and the JSON of an answer; raises ``OSError`` when there is none.
+
+        ``headers``: more of them, each with the end of its line.
+        """
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         reader, writer = self._reader, self._writer
         assert reader is not None
         content = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
         kind = b"content-type: application/json\r\n" if content else b""
+        told = (self._own + headers).encode() + kind
         writer.write(
             b"%b %b HTTP/1.1\r\nhost: 127.0.0.1\r\n%bcontent-length: %d\r\n\r\n%b"
-            % (method.encode(), path.encode(), kind, len(content), content)
+            % (method.encode(), path.encode(), told, len(content), content)
         )
         try:
             head = await reader.readuntil(b"\r\n\r\n")

@@ -31,7 +31,7 @@ _FOLDERS = (
 #: Seconds that a server has to start or stop.
 PATIENCE = 60
 #: A shell that stops the server when its own input ends, which it does when whoever started it is gone.
-_LEASH = 'exec 3<&0; "$@" 3<&- & server=$!; { read -r _ <&3; kill -INT $server; } 2>/dev/null & wait $server; kill $!'
+LEASH = 'exec 3<&0; "$@" 3<&- & server=$!; { read -r _ <&3; kill -INT $server; } 2>/dev/null & wait $server; kill $!'
 
 
 class PostgresMissingError(RuntimeError):
@@ -98,7 +98,7 @@ class PostgresServer:
             command += ["-c", option]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - the server's own programs and our own arguments
-                ["/bin/sh", "-c", _LEASH, "sh", *command],
+                ["/bin/sh", "-c", LEASH, "sh", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

@@ -71,13 +71,14 @@ def api(
     broken: Sequence[str] = (),
     log_level: str = "WARNING",
     environment: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[Api]:
     """Run the API over the workspace in ``home`` until the end of the context.
 
     ``broken``: functions (``trust.p08_repeats:forget``) that its process calls first, to break it on purpose or to
-    look into it. ``environment``: what it finds there besides.
+    look into it. ``environment``: what it finds there besides. ``port``: by default a free one.
     """
-    port = free_port()
+    port = port or free_port()
     log = home / f"api-{port}.log"
     told = {
         "DETECTOR_HOME": str(home),

@@ -5,6 +5,8 @@ the machine itself, judged by the other end of the socket. What a request says o
 
 - One with a header of a proxy (``X-Forwarded-For`` and its like) comes from somewhere else; that the proxy runs here
   says nothing of who stands before it.
+- One in HTTP/1.0 is taken for a proxy's that adds no such header, as nginx does unless it is told otherwise: no program
+  that is meant to ask here speaks it any more.
 - One whose ``Host`` is another name than this machine's own came through a browser that was led here by a false answer
   of the name service.
 """
@@ -214,7 +216,7 @@ class AdmissionMiddleware:
 def _presented(scope: Scope, keys: Keys) -> tuple[bytes | None, bool]:
     """Return the key that a request presents, empty when it is no bearer's, and whether it came here directly."""
     key: bytes | None = None
-    direct = True
+    direct = scope.get("http_version") != "1.0"
     for name, value in scope["headers"]:
         if name == b"authorization":
             key = value[len(_SCHEME) :].strip() if value[: len(_SCHEME)].lower() == _SCHEME else b""

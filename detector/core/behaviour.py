@@ -24,15 +24,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from detector.core import content as stored
+from detector.core import shared_events
 from detector.core.entity_keys import Events, Floats
 from detector.core.entity_plans import MOST_ENTITY_COLUMNS, Plan
 from detector.core.histories import EntityHistories
 from detector.core.later import pd
 from detector.core.report import AlignmentReport, ColumnFinding
 from detector.core.schema import Feature
+from detector.core.shared_events import Came
 from detector.core.statistics import FeatureStatistics
 from detector.core.wording import value_text
 
@@ -179,12 +182,22 @@ class Behaviour:
             frame, frame if source is None else source, lambda place, events: other.histories[place].advance(events)
         ), other
 
-    def follow(self, rows: pd.DataFrame | Mapping[str, Any]) -> None:
-        """Let rows, or one record, into these histories themselves."""
-        for plan, histories in zip(self.plans, self.histories, strict=True):
-            events = plan.events(rows) if isinstance(rows, pd.DataFrame) else plan.event(rows)
+    def follow(self, rows: pd.DataFrame | Mapping[str, Any]) -> Came:
+        """Let rows, or one record, into these histories themselves; return what came, for others to take in."""
+        came = tuple(plan.events(rows) if isinstance(rows, pd.DataFrame) else plan.event(rows) for plan in self.plans)
+        self.take_in(came)
+        return came
+
+    def take_in(self, came: Came) -> None:
+        """Let what :meth:`follow` returned elsewhere, for the same plans, into these histories."""
+        for histories, events in zip(self.histories, came, strict=True):
             if events is not None:
                 histories.advance(events)
+
+    @cached_property
+    def identity(self) -> str:
+        """What models with the same entities have in common, and no others."""
+        return shared_events.identity_of(self.plans)
 
     def follower(self) -> Behaviour:
         """Return a behaviour for a file that comes in parts; it sees rows of earlier parts, and keeps them apart."""

@@ -15,9 +15,8 @@ from detector.core.explain import Explanation, explain
 from detector.core.forest import Floats
 from detector.core.frames import Rows, as_frame, holds_columns
 from detector.core.keeping import Kept
-from detector.core.later import pd
 from detector.core.learner import Learner
-from detector.core.observing import worth_counting
+from detector.core.noticing import Noticing
 from detector.core.parameters import seed_from, settings_for
 from detector.core.remembering import Remembering
 from detector.core.scoring import ScoreResult, score_frame
@@ -27,11 +26,8 @@ from detector.core.studying import Study, study_own_rows, study_rows
 from detector.core.telling import SelfDescribing
 from detector.errors import InputError
 
-#: Rows of observed columns that may wait to be counted.
-_ROWS_WAITING = 256
 
-
-class DynamicAnomalyDetector(Learner, Remembering, Kept, SelfDescribing):
+class DynamicAnomalyDetector(Learner, Noticing, Remembering, Kept, SelfDescribing):
     """An isolation forest that goes on when columns come, go and change.
 
     It holds a bounded sample of encoded training rows and grows its trees from it on demand: a forest for each set of
@@ -263,25 +259,6 @@ class DynamicAnomalyDetector(Learner, Remembering, Kept, SelfDescribing):
     def decision_function(self, rows: Rows) -> Floats:
         """Return (n,) how far each row's severity is below the cutoff; negative is an anomaly (scikit-learn's way)."""
         return self.cutoff - self.score(rows).severities
-
-    def observe(self, rows: Rows, report: AlignmentReport | None = None) -> None:
-        """Register the columns of ``rows`` that the model does not know, and begin their statistics.
-
-        They take part in scores after an update. May be called by many threads.
-        """
-        known = self._fitted()
-        names = worth_counting(known.schema, (report or self.alignment(rows)).new)
-        if not names:
-            return
-        if isinstance(rows, Mapping) and not holds_columns(rows) and all(name in rows for name in names):
-            batch = pd.DataFrame({name: pd.Series([rows[name]], dtype=object) for name in names})
-        else:
-            batch = as_frame(rows)[names].copy()
-        with self._lock:
-            self._waiting.append(batch)
-            unknown = any(name not in self._state.schema.by_name for name in names)
-            if unknown or sum(map(len, self._waiting)) >= _ROWS_WAITING:
-                self._count_waiting()
 
     def alignment(self, rows: Rows, after: AlignmentReport | None = None) -> AlignmentReport:
         """Return what scoring these rows would meet, column by column, and what would be done about it.

@@ -1,4 +1,8 @@
-"""Registering columns that rows carry and the model does not know, without learning from them yet."""
+"""Registering columns that rows carry and the model does not know, without learning from them yet.
+
+What is known of such a column goes from process to process as bytes: whoever counts rows goes on from what was told,
+so that rows counted in turns give what one process that had seen all of them would know.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
+from detector.core import archive
+from detector.core import content as stored
 from detector.core.fitted import ROWS_TO_LEARN, Fitted
 from detector.core.inference import infer_kind
 from detector.core.later import pd
@@ -42,6 +48,55 @@ def observed(known: Fitted, batches: Sequence[pd.DataFrame], roles: Mapping[str,
             reading = read_column(column, feature.kind)
             statistics[name] = reading.tracked_by(statistics.get(name, FeatureStatistics.empty(feature.kind)), 1.0)
     return known.with_observed(schema, statistics)
+
+
+def counted(
+    known: Fitted, batches: Sequence[pd.DataFrame], roles: Mapping[str, str], told: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Return what is to be told of the new columns of ``batches``, by name, on top of what was ``told`` of them.
+
+    Raises
+    ------
+    ModelFileError
+        When the bytes are damaged.
+    """
+    names = worth_counting(known.schema, dict.fromkeys(name for batch in batches for name in batch.columns))
+    after = observed(knowing(known, told.values()), batches, roles)
+    return {name: _to_bytes(after.schema.by_name[name], after.statistics.get(name)) for name in names}
+
+
+def knowing(known: Fitted, told: Iterable[bytes]) -> Fitted:
+    """Return ``known`` with what was ``told`` of new columns, in place of what it knew of them.
+
+    Raises
+    ------
+    ModelFileError
+        When the bytes are damaged.
+    """
+    schema, statistics = known.schema, dict(known.statistics)
+    for data in told:
+        feature, tracked = _from_bytes(data)
+        if worth_counting(known.schema, [feature.name]):
+            schema = schema.with_features([feature])
+            if tracked is not None:
+                statistics[feature.name] = tracked
+    return known.with_observed(schema, statistics)
+
+
+def _to_bytes(feature: Feature, statistics: FeatureStatistics | None) -> bytes:
+    tracked = None if statistics is None else statistics.to_content()
+    return archive.to_bytes({"feature": Schema((feature,)).to_content(), "statistics": tracked})
+
+
+def _from_bytes(data: bytes) -> tuple[Feature, FeatureStatistics | None]:
+    found = stored.fields(archive.from_bytes(data), frozenset({"feature", "statistics"}), "an observed column")
+    features = Schema.from_content(found["feature"]).features
+    statistics = None if found["statistics"] is None else FeatureStatistics.from_content(found["statistics"])
+    if len(features) != 1 or features[0].takes_part or features[0].parts:
+        raise stored.damaged("what was observed is not one new column")
+    if statistics is not None and statistics.kind != features[0].kind:
+        raise stored.damaged("the statistics of an observed column are of another kind")
+    return features[0], statistics
 
 
 def _waits(feature: Feature) -> bool:

@@ -5,30 +5,45 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-from detector.core import archive, stored_model
+from detector.core import archive, shared_events, stored_model
 from detector.core.alignment import AlignmentReport
 from detector.core.behaviour import Behaviour
 from detector.core.frames import Rows, as_frame, holds_columns
 from detector.core.holding import FittedEstimator
 from detector.core.later import pd
+from detector.core.shared_events import Came
 
 
 class Remembering(FittedEstimator):
     """The part of the detector that has histories of the entities that a person named."""
 
-    def follow(self, rows: Rows) -> None:
+    def follow(self, rows: Rows) -> Came:
         """Let rows into the histories of their entities, and learn nothing else from them.
 
         Later rows of an entity are compared with these as well. Rows may come late or twice. May be called by many
-        threads; does nothing in a model without a named entity.
+        threads; does nothing in a model without a named entity. Returns what came, for :meth:`take_in` of others.
         """
         known = self._fitted()
         if known.behaviour is None:
-            return
+            return ()
         if isinstance(rows, Mapping) and not holds_columns(rows):
-            known.behaviour.follow(known.matcher.record_in_known_terms(rows, known.behaviour.sources))
-        else:
-            known.behaviour.follow(known.in_known_terms(as_frame(rows)))
+            return known.behaviour.follow(known.matcher.record_in_known_terms(rows, known.behaviour.sources))
+        return known.behaviour.follow(known.in_known_terms(as_frame(rows)))
+
+    def take_in(self, events: bytes) -> None:
+        """Let what another model with the same entities has followed into the histories.
+
+        ``events`` are by :func:`detector.core.shared_events.to_bytes`, of what :meth:`follow` returned there. What is
+        among the last eight events of its entity is not counted again. May be called by many threads.
+
+        Raises
+        ------
+        ModelFileError
+            When the bytes are damaged, or of other entities.
+        """
+        behaviour = self._fitted().behaviour
+        if behaviour is not None:
+            behaviour.take_in(shared_events.from_bytes(events, behaviour.plans))
 
     def follower(self) -> Self:
         """Return a detector for a file that comes in parts: each part's rows see those of earlier parts.

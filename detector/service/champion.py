@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from detector.core.model import DynamicAnomalyDetector
 from detector.core.statistics import Kind
 from detector.errors import ModelFileError
+from detector.service.loading import Followed, Loaded, catch_up, load
 from detector.service.versions.trial import Trial, find_trial
 from detector.store import tables
 from detector.store.aliases import find_alias
@@ -47,7 +48,8 @@ _log = structlog.get_logger(__name__)
 class Champion:
     """The model that answers now: a value, safe to keep while a request runs.
 
-    ``cutoff`` is the severity (0-100) above which a row is flagged; ``rows`` is the number of rows the model has seen.
+    ``cutoff`` is the severity (0-100) above which a row is flagged; ``rows`` is the number of rows the model has seen;
+    ``followed`` tells how far it knows what all processes observe.
     """
 
     version: int
@@ -55,6 +57,7 @@ class Champion:
     cutoff: float
     created_at: datetime
     rows: int
+    followed: Followed | None = None
 
     def same_as(self, other: Champion) -> bool:
         """Whether the two answer alike: the same version at the same cutoff."""
@@ -84,7 +87,7 @@ class ChampionWatch:
         #: The champion that cannot be read while another goes on; tried again every second.
         self.behind: Behind | None = None
         self._next_try = float("-inf")
-        self._models: OrderedDict[int, tuple[VersionInfo, DynamicAnomalyDetector]] = OrderedDict()
+        self._models: OrderedDict[int, tuple[VersionInfo, DynamicAnomalyDetector, Followed]] = OrderedDict()
         self._models_lock = threading.Lock()
 
     def champion(self) -> Champion | None:
@@ -180,11 +183,23 @@ class ChampionWatch:
         if alias is None:
             return None
         self._wanted = alias.version
-        found = self.as_champion(alias.version, own_cutoff)
-        champion = known if known is not None and known.same_as(found) else found
+        found = self._caught_up(alias.version, own_cutoff)
+        same = known is not None and known.same_as(found) and known.detector is found.detector
+        champion = known if same and known is not None else found
         if self.trial_seen is not None:
             self.trial_seen(trial, champion, own_cutoff)
         return champion
+
+    def _caught_up(self, version: int, own_cutoff: float | None) -> Champion:
+        """Return a version as champion once it knows what the other processes have observed."""
+        champion = self.as_champion(version, own_cutoff)
+        assert champion.followed is not None
+        with self._registry.database.read() as connection:
+            if catch_up(connection, version, Loaded(champion.detector, champion.followed)):
+                return champion
+        with self._models_lock:
+            self._models.pop(version, None)
+        return self.as_champion(version, own_cutoff)
 
     def as_champion(self, version: int, own_cutoff: float | None) -> Champion:
         """Return a version as it answers as champion, at its own cutoff where the lead has set none.
@@ -194,35 +209,21 @@ class ChampionWatch:
         NotFoundError, ModelFileError
             When there is no such version, or its file is not the one that was registered.
         """
-        info, detector = self._model(version)
+        info, detector, followed = self._model(version)
         cutoff = info.cutoff if own_cutoff is None else own_cutoff
-        return Champion(info.number, detector, cutoff, info.created_at, info.rows)
+        return Champion(info.number, detector, cutoff, info.created_at, info.rows, followed)
 
-    def _model(self, version: int) -> tuple[VersionInfo, DynamicAnomalyDetector]:
+    def _model(self, version: int) -> tuple[VersionInfo, DynamicAnomalyDetector, Followed]:
         with self._models_lock:
             if version in self._models:
                 self._models.move_to_end(version)
                 return self._models[version]
-        model = self._registry.info(version), registered_model(self._registry, version)
+        model = self._registry.info(version), *load(self._registry, version)
         with self._models_lock:
             self._models[version] = model
             while len(self._models) > KEPT_MODELS:
                 self._models.popitem(last=False)
         return model
-
-
-def registered_model(registry: Registry, version: int) -> DynamicAnomalyDetector:
-    """Return the model of a version as it was registered, with what was observed of its entities since.
-
-    Raises
-    ------
-    NotFoundError, ModelFileError
-        When there is no such version, or a file is not the one that was registered.
-    """
-    detector = DynamicAnomalyDetector.from_bytes(registry.get(version))
-    for place, histories in enumerate(registry.histories_of(version)):
-        detector = detector.with_histories(histories, add=place > 0)
-    return detector
 
 
 def own_cutoff_in(connection: Connection) -> float | None:

@@ -1,77 +1,112 @@
-"""Letting observed transactions into the histories of their entities, and keeping them across restarts."""
+"""Letting observed transactions into the histories of their entities, here at once and everywhere soon."""
 
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
-from secrets import token_hex
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
-from detector.core.model import DynamicAnomalyDetector
-from detector.errors import ModelStoreError
+from detector.core import shared_events
+from detector.core.shared_events import Came
 from detector.service.champion import Champion
-from detector.store.histories import HistoryFiles
+from detector.store.database import Database
+from detector.store.observed import append_events
 
-#: Seconds between two writes of what was observed; what came since the last one is lost when the process is killed.
-PAUSE = 30.0
+#: Seconds after which what was observed is written for the others; so much is lost when the process is killed.
+PAUSE = 0.25
+#: Events that wait for a database that is away; what comes beyond is known to this process alone.
+MOST_WAITING = 1_000_000
 
 _log = structlog.get_logger(__name__)
 
 Rows = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
-class Following:
-    """Advances the champion's histories by transactions that were observed, and writes down what came.
+class _Stream(NamedTuple):
+    """Whose events these are: of models with which entities, seen by which model in memory."""
 
-    Each process keeps what it observed apart, as histories that begin empty, and writes only those: histories add up,
-    so an update takes the version's own and those of all processes together.
+    entities: str
+    observer: str
+
+
+class Following:
+    """Advances the champion's histories by transactions that were observed, and writes them down for other processes.
+
+    Each process appends what it saw to a log and lets in what the others appended, when it looks for the champion.
     """
 
-    def __init__(self, files: HistoryFiles, clock: Callable[[], float] = time.monotonic) -> None:
-        self._files = files
-        self._clock = clock
-        self._observer = token_hex(8)
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._lock = threading.Lock()
-        self._champion: Champion | None = None
-        self._own: DynamicAnomalyDetector | None = None
-        self._unwritten = False
-        self._next_write = clock() + PAUSE
+        self._writing = threading.Lock()
+        self._waiting: dict[_Stream, list[Came]] = {}
+        self._events = 0
+        self._timer: threading.Timer | None = None
+        self._full = False
 
     def note(self, champion: Champion, rows: Rows) -> None:
         """Let rows into the champion's histories; nothing happens where its training named no entity."""
-        if champion.detector.behaviour is None:
+        detector = champion.detector
+        if detector.behaviour is None or champion.followed is None:
             return
-        champion.detector.follow(rows)
+        came = detector.follow(rows)
+        many = max((len(part) for part in came if part is not None), default=0)
+        if not many:
+            return
         with self._lock:
-            if self._champion is None or self._champion.version != champion.version:
-                self._write()
-                self._champion, self._own = champion, champion.detector.begun()
-            assert self._own is not None
-            self._own.follow(rows)
-            self._unwritten = True
-            due = self._clock() >= self._next_write
-            if due:
-                self._next_write = self._clock() + PAUSE
-        if due:
-            threading.Thread(target=self.write, name="histories", daemon=True).start()
+            if self._events + many > MOST_WAITING:
+                if not self._full:
+                    _log.error("what is observed cannot be written, and no more of it is kept", events=self._events)
+                self._full = True
+                return
+            stream = _Stream(detector.behaviour.identity, champion.followed.observer)
+            self._waiting.setdefault(stream, []).append(came)
+            self._events += many
+            if self._timer is None:
+                self._begin_timer()
 
     def write(self) -> None:
         """Write down what was observed until now."""
-        with self._lock:
-            self._write()
+        with self._writing:
+            with self._lock:
+                waiting, self._waiting, self._events, self._full = self._waiting, {}, 0, False
+                if self._timer is not None:
+                    self._timer.cancel()
+                    self._timer = None
+            if not waiting:
+                return
+            try:
+                with self._database.write() as connection:
+                    for stream, came in waiting.items():
+                        append_events(connection, *stream, _events_in(came), shared_events.to_bytes(came))
+            except SQLAlchemyError as error:
+                _log.error("what was observed could not be written yet", reason=str(error).partition("\n")[0])
+                self._put_back(waiting)
 
-    def _write(self) -> None:
-        if not self._unwritten or self._champion is None or self._own is None:
-            return
-        content = self._own.histories_to_bytes()
-        assert content is not None
-        try:
-            self._files.keep_observed(self._champion.version, self._observer, content)
-            self._unwritten = False
-        except (OSError, ModelStoreError) as error:
-            told = error.message if isinstance(error, ModelStoreError) else error.strerror
-            _log.error("what was observed could not be written", version=self._champion.version, error=told)
+    def close(self) -> None:
+        """Write what waits, and nothing after it."""
+        self.write()
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _put_back(self, waiting: dict[_Stream, list[Came]]) -> None:
+        with self._lock:
+            for stream, came in waiting.items():
+                self._waiting[stream] = came + self._waiting.get(stream, [])
+                self._events += _events_in(came)
+            if self._timer is None:
+                self._begin_timer()
+
+    def _begin_timer(self) -> None:
+        self._timer = threading.Timer(PAUSE, self.write)
+        self._timer.daemon = True
+        self._timer.start()
+
+
+def _events_in(came: Sequence[Came]) -> int:
+    return sum(max((len(part) for part in one if part is not None), default=0) for one in came)

@@ -14,6 +14,8 @@ from detector.store.probe import DatabaseProbe
 
 #: Seconds after which a look that has brought nothing, or has not come back, means that the database is away.
 LATELY = 1.5
+#: Seconds between two looks at how long the log of what was observed has become.
+SELDOM = 60.0
 
 _log = structlog.get_logger(__name__)
 
@@ -33,6 +35,7 @@ class DatabaseWatch:
         self._clock = clock
         self._answered = float("-inf")
         self._away = False
+        self._fold_due = clock() + SELDOM
         self._stop = threading.Event()
         self._threads: tuple[threading.Thread, ...] = ()
 
@@ -51,6 +54,7 @@ class DatabaseWatch:
                 ("database-watch", self.look),
                 ("champion-watch", self.follow),
                 ("key-watch", self.note_keys),
+                ("fold", self.fold),
             )
         )
         for thread in self._threads:
@@ -69,6 +73,12 @@ class DatabaseWatch:
         """Look up the champion, unless the database is away."""
         if self.answers:
             self._workspace.look_up_champion()
+
+    def fold(self) -> None:
+        """Keep the log of what was observed short; looked at once in a while."""
+        if self.answers and self._clock() >= self._fold_due:
+            self._fold_due = self._clock() + SELDOM
+            self._workspace.fold_observed()
 
     def note_keys(self) -> None:
         """Write down which keys were used, when it is time: also of programs that ask once a night."""

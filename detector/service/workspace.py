@@ -19,6 +19,7 @@ from detector.service.background import Background
 from detector.service.champion import CHAMPION, CUTOFF, Behind, Champion, ChampionWatch, own_cutoff_in
 from detector.service.following import Following
 from detector.service.key_watch import KeyWatch
+from detector.service.loading import fold
 from detector.service.logs import MissingLog
 from detector.service.measures import Measures
 from detector.service.observing import Observations
@@ -57,9 +58,9 @@ class Workspace:
     measures : Measures
         Counts what was scored, for metrics and alerts.
     observations : Observations
-        Registers the new features of rows that were scored in memory.
+        Registers the new features of rows that were scored in memory, for all processes.
     following : Following
-        Lets observed transactions into the histories of their entities.
+        Lets observed transactions into the histories of their entities, for all processes.
     keys : KeyWatch
         The API keys that are in force.
     inbox : Inbox
@@ -81,8 +82,8 @@ class Workspace:
         self.api = ApiProbe(settings.api_url)
         self.missing_log = MissingLog()
         self.measures = Measures()
-        self.observations = Observations()
-        self.following = Following(self.registry.histories)
+        self.observations = Observations(database)
+        self.following = Following(database)
         self.reranker = Reranker(database, settings.data_folder, self.detector)
         self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.ranked)
         self.notice: str | None = None
@@ -119,7 +120,7 @@ class Workspace:
         while self._at_close:
             self._at_close.pop()()
         self.observations.close()
-        self.following.write()
+        self.following.close()
         self.trial.close()
         self.background.close()
         self.database.close()
@@ -144,6 +145,12 @@ class Workspace:
     def look_up_champion(self) -> None:
         """Look for the champion on behalf of all requests."""
         self._watch.look_up()
+
+    def fold_observed(self) -> None:
+        """Put what was observed long ago out of the log and into the champion's histories, once it is much."""
+        champion = self.champion()
+        if champion is not None and champion.detector.behaviour is not None:
+            fold(self.registry, champion.version)
 
     def detector(self, version: int) -> DynamicAnomalyDetector:
         """Return the model of a version, from memory when it was used lately. Do not change it: others share it.

@@ -1,4 +1,4 @@
-"""What models remember of entities, in files beside theirs: by content, and by version for what came since."""
+"""What models remember of entities, in files beside theirs."""
 
 from __future__ import annotations
 
@@ -41,12 +41,8 @@ class HistoryFiles:
             )
         return content
 
-    def keep_observed(self, version: int, observer: str, content: bytes) -> None:
-        """Write what one process, ``observer``, has observed since ``version`` was made, in place of what it wrote."""
-        self._models.replace(f"{HISTORIES}/{version}-{observer}.observed", content)
-
     def observed(self, version: int) -> list[bytes]:
-        """Return what processes have observed since ``version`` was made, one after the other."""
+        """Return what processes observed of ``version`` before they did so in the database, one after the other."""
         return [self._models.get(name) for name in self._models.names(f"{HISTORIES}/{version}-")]
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from detector.errors import ModelStoreError
 from detector.store import tables
 from detector.store.model_store import HISTORIES, VERSIONS, ModelStore
+from detector.store.observed_tables import observed_folds
 from detector.store.registry import HISTORIES as HISTORIES_OF
 from detector.store.registry import Registry
 
@@ -41,8 +42,9 @@ def copy_models(registry: Registry, target: ModelStore, told: Told = lambda *_: 
     with registry.database.read() as connection:
         query = select(tables.versions.c.number, tables.versions.c.file, tables.versions.c.figures)
         versions = connection.execute(query.order_by(tables.versions.c.number)).all()
+        folded = connection.scalars(select(observed_folds.c.file)).all()
     observed = [name for name in source.names(f"{HISTORIES}/") if name.endswith(".observed")]
-    histories = sorted({row.figures[HISTORIES_OF] for row in versions if HISTORIES_OF in row.figures})
+    histories = sorted({row.figures[HISTORIES_OF] for row in versions if HISTORIES_OF in row.figures} | {*folded})
     total, done, size = len(versions) + len(histories) + len(observed), 0, 0
 
     def copied(content: bytes, message: str) -> None:

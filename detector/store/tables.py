@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: The newest migration. A database at another revision is migrated when it is opened.
-REVISION = "0006"
+REVISION = "0007"
 
 
 class Moment(TypeDecorator[datetime]):
@@ -303,4 +303,5 @@ requests = Table(
 # Tables with rooms of their own; imported here so that whoever knows the metadata knows all of them.
 import detector.store.alert_tables  # noqa: E402
 import detector.store.key_tables  # noqa: E402
+import detector.store.observed_tables  # noqa: E402
 import detector.store.trial_tables  # noqa: E402, F401

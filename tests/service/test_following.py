@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ModelFileError
-from detector.service import scoring, uploads
+from detector.service import following, scoring, uploads
 from detector.service.versions import previewing, training, updating
 from detector.service.versions.training import TrainParameters
 from detector.service.workspace import Workspace
+from detector.store.observed_tables import observed_events
 
 ROLES = {"card": "entity"}
 HABIT = "amount against this card's habit"
@@ -149,18 +152,33 @@ def test_without_an_entity_observing_writes_nothing(ws: Workspace) -> None:
     training.train_rows(ws, payments(), TrainParameters(n_estimators=5), actor="test")
     scoring.score_rows(ws, LATER, observe=True)
     ws.following.write()
-    assert not (ws.settings.home / "models" / "histories").exists()
+    assert log(ws) == []
 
 
-def test_a_disk_that_refuses_is_logged_and_does_not_stop_scoring(
+def test_a_database_that_is_away_is_logged_and_does_not_stop_scoring(
     carded: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+        raise OperationalError("INSERT", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr(carded.registry.histories, "keep_observed", refuse)
+    monkeypatch.setattr(following, "append_events", refuse)
     scoring.score_rows(carded, LATER, observe=True)
     carded.following.write()
     monkeypatch.undo()
     carded.following.write()
-    assert len(carded.registry.histories.observed(1)) == 1
+    assert len(log(carded)) == 1
+
+
+def test_what_cannot_be_written_does_not_fill_the_memory(carded: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "MOST_WAITING", 2)
+    monkeypatch.setattr(following, "PAUSE", 3_600.0)
+    for hour in range(5):
+        scoring.score_rows(carded, LATER | {"at": f"2026-03-25T{hour + 12}:00:00"}, observe=True)
+    carded.following.write()
+    assert sum(events for _, events in log(carded)) == 2
+
+
+def log(ws: Workspace) -> list[tuple[int, int]]:
+    with ws.database.read() as connection:
+        rows = connection.execute(select(observed_events.c.number, observed_events.c.events))
+        return [(row.number, row.events) for row in rows]

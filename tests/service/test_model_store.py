@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from detector.errors import ModelStoreError, NotFoundError
 from detector.service import champion as champion_module
 from detector.service import overview, scoring
 from detector.service.backup import make_backup, restore_backup
+from detector.service.loading import fold
 from detector.service.review.case_ids import CaseId
 from detector.service.review.cases import get_case
 from detector.service.store_watch import LATELY, StoreWatch
@@ -202,20 +204,6 @@ def test_a_backup_holds_the_models_of_the_store_and_is_restored_to_a_folder_or_t
         assert settings.open_models().names() == ws.models.names()
 
 
-def test_what_was_observed_is_written_when_the_store_is_back(
-    machine: OpenMachine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ws = machine("here")
-    training.train_rows(ws, payments(), TrainParameters(n_estimators=20), ROLES, actor="ada")
-    scoring.score_rows(ws, LATER, observe=True)
-    with monkeypatch.context() as away:
-        away.setattr(ws.models, "replace", refuse)
-        ws.following.write()
-    assert ws.registry.histories.observed(1) == []
-    ws.following.write()
-    assert len(ws.registry.histories.observed(1)) == 1
-
-
 def test_all_models_are_copied_into_another_store_and_serve_from_there(
     machine: OpenMachine, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,6 +212,7 @@ def test_all_models_are_copied_into_another_store_and_serve_from_there(
     updating.update_rows(ws, payments(60, seed=3, day=30), actor="ada")
     scoring.score_rows(ws, LATER, observe=True)
     ws.following.write()
+    assert fold(ws.registry, 2, more_than=0, older_than=timedelta(seconds=-60))
     for name in ("home", "database_url", "model_store"):
         variable = "DATABASE_URL" if name == "database_url" else f"DETECTOR_{name.upper()}"
         monkeypatch.setenv(variable, str(getattr(ws.settings, name)))

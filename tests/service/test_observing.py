@@ -4,6 +4,7 @@ import pytest
 from detector.core.model import DynamicAnomalyDetector
 from detector.service.champion import Champion
 from detector.service.observing import MOST_NAMES, PAUSE, ROWS_TOGETHER, Observations
+from detector.service.versions.versioning import new_version
 
 ROWS = [{"amount": float(number % 7), "visits": number % 5} for number in range(60)]
 
@@ -14,10 +15,10 @@ def champion(version=1):
 
 
 @pytest.fixture
-def observations():
-    found = Observations()
-    yield found
-    found.close()
+def observations(ws):
+    for _ in range(2):
+        ws.registry.register(new_version(champion().detector, origin="trained"), actor="test")
+    return ws.observations
 
 
 def counted(champion, name):
@@ -78,9 +79,9 @@ def test_rows_without_new_features_cost_nothing(observations):
     assert answering.detector.known_features == ("amount", "visits")
 
 
-def test_between_two_counts_only_so_many_rows_are_kept():
+def test_between_two_counts_only_so_many_rows_are_kept(observations, ws):
     now = [0.0]
-    observations = Observations(clock=lambda: now[0])
+    observations = Observations(ws.database, clock=lambda: now[0])
     answering = champion()
     for _ in range(3 * ROWS_TOGETHER):
         observations.note(answering, {"risk": 1.0}, ("risk",))

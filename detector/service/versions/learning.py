@@ -8,7 +8,7 @@ from detector.core.alignment import AlignmentReport
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import InputError
 from detector.files import Table
-from detector.service.champion import registered_model
+from detector.service.loading import Loaded, load
 from detector.service.progress import Progress
 from detector.service.rejected import nothing_left
 from detector.service.sources import EvenSample, told_batches
@@ -22,12 +22,13 @@ from detector.service.workspace import Champion, Workspace
 class Learned:
     """An updated model, the rows that it learned from, how they fitted its base, and the faulty ones set aside.
 
-    It has learned from the decisions in force as well.
+    It has learned from the decisions in force as well, and knows what was observed up to the event ``position``.
     """
 
     detector: DynamicAnomalyDetector
     rows: int
     report: AlignmentReport
+    position: int
     set_aside: int = 0
 
 
@@ -43,7 +44,8 @@ def learn_table(
     NoKnownColumnsError
         When its first batch carries too little of what the champion knows.
     """
-    detector, report, rows = as_registered(ws, champion), None, 0
+    base = as_registered(ws, champion)
+    detector, report, rows = base.detector, None, 0
     for batch in told_batches(table, ws.settings.batch_rows, progress, f"Learning from {table.name}"):
         found = champion.detector.alignment(batch, report)
         if report is None:
@@ -55,13 +57,13 @@ def learn_table(
             sample.add(batch)
     if report is None or rows == 0:
         raise InputError(nothing_left(table, "learn from"))
-    return Learned(taught(ws, detector), rows, report, table.set_aside)
+    return Learned(taught(ws, detector), rows, report, base.followed.position, table.set_aside)
 
 
-def as_registered(ws: Workspace, champion: Champion) -> DynamicAnomalyDetector:
-    """Return the champion without the columns it has observed in this process, so that an update can be repeated."""
+def as_registered(ws: Workspace, champion: Champion) -> Loaded:
+    """Return the champion without the columns that it has met in requests, so that an update can be repeated."""
     ws.following.write()
-    return registered_model(ws.registry, champion.version)
+    return load(ws.registry, champion.version)
 
 
 def new_features(before: DynamicAnomalyDetector, after: DynamicAnomalyDetector) -> list[str]:

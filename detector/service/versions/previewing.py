@@ -17,6 +17,7 @@ from detector.durable import write_durably
 from detector.errors import ConflictError, ModelFileError, NotFoundError
 from detector.service.access import needs
 from detector.service.histogram import Histogram
+from detector.service.loading import POSITION
 from detector.service.progress import Progress, no_progress
 from detector.service.sources import EvenSample, upload_source
 from detector.service.versions.comparing import Comparison, DecidedComparison, compare, compare_decided
@@ -100,6 +101,7 @@ def preview_update(
         "name": table.name,
         "rows": learned.rows,
         "set_aside": learned.set_aside,
+        POSITION: learned.position,
         "report": learned.report.to_dict(),
         "columns_to_learn": new_features(champion.detector, learned.detector),
         "decided": None if on_decided is None else on_decided.to_dict(),
@@ -188,6 +190,7 @@ def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
         origin="updated",
         parent=row["base_version"],
         figures={"update": row["figures"], "decisions": decisions_of(detector)},
+        position=row["figures"].get(POSITION, 0),
     )
     info = ws.promote(
         new,

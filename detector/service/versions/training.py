@@ -24,6 +24,7 @@ from detector.service.sources import EvenSample, Source, path_source, told_batch
 from detector.service.tally import no_unreadable
 from detector.service.versions.versioning import learned_features, left_out, new_version
 from detector.service.workspace import Workspace
+from detector.store.observed import last_number
 from detector.store.versions import Origin
 
 #: Most rows held out for the figures of a training; a fifth of the rows otherwise.
@@ -253,6 +254,9 @@ def fit_and_promote(
     if len(frame) < 2:
         raise InputError(f"Training needs at least two rows; there {'is' if len(frame) == 1 else 'are'} {len(frame)}.")
     parameters = parameters or TrainParameters()
+    with ws.database.read() as connection:
+        # What is observed while it is made belongs to it as well.
+        position = last_number(connection)
     if len(frame) < ROWS_TO_HOLD_OUT:
         notes = [*notes, FEW_ROWS.format(rows=len(frame))]
     progress(0, len(frame), "Measuring on rows held out")
@@ -270,7 +274,7 @@ def fit_and_promote(
         "held_out_rows": held_out.rows,
         "parameters": asdict(parameters),
     }
-    new = new_version(detector, origin=origin, figures={"training": training, **(figures or {})})
+    new = new_version(detector, origin=origin, figures={"training": training, **(figures or {})}, position=position)
     result = TrainResult(
         version=0,
         rows=len(frame),

@@ -104,7 +104,9 @@ def update_rows(
         report = champion.detector.alignment(frame)
         require_known(report, ws.settings.min_importance)
         flagged = flagged_by(champion, frame.iloc[:: max(1, -(-len(frame) // COMPARED_ROWS))])
-        return Learned(taught(ws, as_registered(ws, champion).updated(frame)), len(frame), report), flagged
+        base = as_registered(ws, champion)
+        learned = taught(ws, base.detector.updated(frame))
+        return Learned(learned, len(frame), report, base.followed.position), flagged
 
     return _update(ws, learn, actor, also)
 
@@ -174,11 +176,17 @@ def teach(ws: Workspace, *, actor: str) -> VersionInfo:
     champion = ws.current_champion()
     if alias is None or alias.version != champion.version:
         raise ConflictError("Somebody else has just changed the champion. Look again.")
-    before = as_registered(ws, champion)
+    before, followed = as_registered(ws, champion)
     after = taught(ws, before)
     if after.decided == before.decided:
         raise InputError(f"Version {champion.version} has learned from all decisions that it can learn from.")
-    new = new_version(after, origin="taught", parent=champion.version, figures={"decisions": decisions_of(after)})
+    new = new_version(
+        after,
+        origin="taught",
+        parent=champion.version,
+        figures={"decisions": decisions_of(after)},
+        position=followed.position,
+    )
     return ws.promote(new, actor=actor, expected_revision=alias.revision, reason="decisions learned")
 
 
@@ -215,6 +223,7 @@ def _update(
                 },
                 "decisions": decisions_of(learned.detector),
             },
+            position=learned.position,
         )
         against = suspicions(champion, learned.detector, flagged, ws.settings)
         features = learned_features(learned.detector)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detector.core.model import DynamicAnomalyDetector
+from detector.service.loading import POSITION
 from detector.store.versions import Lane, NewVersion, Origin
 
 
@@ -17,11 +18,16 @@ def new_version(
     lane: Lane = "main",
     figures: Mapping[str, Any] | None = None,
     content: bytes | None = None,
+    position: int = 0,
 ) -> NewVersion:
     """Return what the registry needs of a fitted model; ``content`` are its bytes where they are at hand already.
 
-    What it remembers of entities goes into a file of its own, unless ``content`` holds it.
+    What it remembers of entities goes into a file of its own, unless ``content`` holds it. ``position``: up to which
+    observed event it knows them; what is observed behind it is still to come.
     """
+    figures = dict(figures or {})
+    if position and detector.behaviour is not None:
+        figures[POSITION] = position
     return NewVersion(
         content=detector.to_bytes(histories=False) if content is None else content,
         histories=detector.histories_to_bytes() if content is None else None,
@@ -32,7 +38,7 @@ def new_version(
         cutoff=detector.cutoff,
         parent=parent,
         lane=lane,
-        figures=figures or {},
+        figures=figures,
     )
 
 
