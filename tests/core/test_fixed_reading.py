@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_scores_equal_those_of_the_whole_table_however_it_is_cut(cuts: list[int]
     frame = changed()
     reading = decided(MODEL._fitted(), frame, frame.columns)
     edges = [0, *sorted(cuts), 300]
-    pieces = [scored(reading, arrays(frame.iloc[a:b])) for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [scored(reading, arrays(frame.iloc[a:b])) for a, b in pairwise(edges)]
     np.testing.assert_array_equal(np.concatenate(pieces), locally(frame))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -27,9 +28,7 @@ def sampled(table: pa.Table, most: int = 20, batch: int = 50, carriers: bool = F
 def test_a_sample_by_key_is_the_same_in_any_order_cut_anyhow(order: list[int], cuts: list[int], batch: int) -> None:
     moved = ROWS.take(pa.array([row for block in order for row in range(10 * block, 10 * block + 10)]))
     edges = [0, *(10 * cut for cut in sorted(cuts)), 300]
-    parts = [
-        sampled(moved.slice(a, b - a), batch=batch) for a, b in zip(edges, edges[1:], strict=False) if b > a
-    ]
+    parts = [sampled(moved.slice(a, b - a), batch=batch) for a, b in pairwise(edges) if b > a]
     found = reduce(RowSample.merged, parts)
     assert found.seen == 300
     assert found.table().equals(sampled(ROWS).table())
