@@ -10,6 +10,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
+from tests import java
 from tests.databases import Kind, databases, kinds_of, told
 
 # How long an example takes says how busy the machine is, not whether it is right.
@@ -31,8 +32,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=("sqlite", "postgres"), help="run all tests on this database")
 
 
-def pytest_report_header() -> str | None:
-    return told()
+def pytest_report_header() -> list[str]:
+    return [line for line in (told(), java.told()) if line is not None]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -52,7 +53,7 @@ def _meant_for(item: pytest.Item, config: pytest.Config) -> tuple[Kind, ...]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about the other database; the number is told at the end of the run."""
+    """Leave out what is about the other database, or what needs Java; the number is told at the end of the run."""
     for item in items:
         marker = item.get_closest_marker("sqlite_only") or item.get_closest_marker("postgres_only")
         if marker is not None and not marker.kwargs.get("reason"):
@@ -63,7 +64,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items
         if (chosen == "postgres" and item.get_closest_marker("sqlite_only"))
         or (item.get_closest_marker("postgres_only") and not kinds_of(chosen, ("postgres",)))
-    ]
+    ] + java.without(items)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

@@ -51,7 +51,7 @@ class EntitySummary:
         return cls(EntityHistories(len(plan.firsts)), statistics, nothing, nothing, np.empty((0, len(statistics))))
 
     def with_compared(self, values: Floats, priorities: Keys, ties: Keys, last: int) -> EntitySummary:
-        """Return the summary with rows that were compared (n, comparisons); it keeps those of a priority to ``last``."""
+        """Return the summary with compared rows (n, comparisons); those of a priority up to ``last`` are kept."""
         kept = priorities <= np.uint64(last)
         columns = zip(self.statistics, values.T, strict=True)
         return EntitySummary(
