@@ -3,8 +3,8 @@
     python -m benchmarks.spark --rows 2000000
 
 Wants two processors, Java 17 and requirements-spark.txt. The rows lie in Parquet files, which both read: the local work
-by batches of 65,536 rows, as the command line does; Spark by its own reader. Scores go nowhere in both. A job of the same
-kind comes first, in which Spark's processes load the compiled kernels and the model.
+by batches of 65,536 rows, as the command line does; Spark by its own reader. Scores go nowhere in both. A job of
+the same kind comes first, in which Spark's processes load the compiled kernels and the model.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ def spark() -> Iterator[SparkSession]:
             SparkSession.builder.master("local-cluster[2,1,1024]")
             .appName("tests")
             .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
             .config("spark.driver.host", "127.0.0.1")
             .config("spark.driver.bindAddress", "127.0.0.1")
             .config("spark.driver.memory", "512m")

@@ -19,7 +19,7 @@ SCORES = ["anomaly_score", "severity", "flagged"]
 def numbered(n: int, seed: int = 0) -> pd.DataFrame:
     """Return payments with a number that names each row."""
     frame = payments(n, seed=seed).assign(number=np.arange(n))
-    return frame.astype({"when": "datetime64[us, UTC]"})
+    return frame.assign(when=frame["when"].dt.tz_localize("UTC").dt.as_unit("us"))
 
 
 def trained(frame: pd.DataFrame | None = None) -> DynamicAnomalyDetector:

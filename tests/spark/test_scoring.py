@@ -39,7 +39,7 @@ def test_scores_are_those_of_one_machine_bit_for_bit_and_all_columns_stay(spark:
     rows = (
         spread(spark, frame, tmp_path)
         .withColumn("tags", sql.array(sql.lit("a"), sql.col("country")))
-        .withColumn("of", sql.struct("number", sql.create_map("country", "balance").alias("map")))
+        .withColumn("of", sql.struct("number", sql.create_map(sql.lit("balance"), "balance").alias("map")))
         .withColumn("exact", sql.col("amount").cast("decimal(20,4)"))
         .withColumn("bytes", sql.encode("country", "utf-8"))
     )
