@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[2]
+JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +39,11 @@ def spark() -> Iterator[SparkSession]:
             .config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.warehouse.dir", f"{folder}/warehouse")
             .config("spark.executorEnv.PYTHONPATH", os.pathsep.join([str(ROOT), *filter(None, sys.path)]))
+            # Processes that live for a minute: what the just-in-time compiler would gain, it costs.
+            .config("spark.driver.extraJavaOptions", JAVA)
+            .config("spark.executor.extraJavaOptions", JAVA)
+            .config("spark.sql.codegen.wholeStage", "false")
+            .config("spark.sql.adaptive.enabled", "false")
             .config("spark.log.level", "ERROR")
             .getOrCreate()
         )
