@@ -123,13 +123,14 @@ class Plan:
             return None
         times = read(columns[self.time], "datetime").values
         amounts = np.full(len(times), np.nan)
-        if self.amount in columns:
+        if self.amount is not None and self.amount in columns:
             amounts = read(columns[self.amount], "numeric").values
         values = np.zeros((len(times), len(self.firsts)), np.uint64)
         for k, column in enumerate(self.firsts):
             if column in columns:
                 values[:, k] = keys_of(columns[column])
-        identities = keys_of(columns[self.identity]) if self.identity in columns else None
+        named = self.identity is not None and self.identity in columns
+        identities = keys_of(columns[self.identity]) if named else None
         times, amounts = (np.require(part, np.float64, ["C", "W"]) for part in (times, amounts))
         return Events(keys_of(columns[self.entity]), times, amounts, values, marks_of(times, amounts, identities))
 

@@ -184,4 +184,4 @@ def contents_of(table: pa.Table) -> Keys:
 
 def _seeded(seed: int) -> np.uint64:
     found: Keys = kernels.scrambled(np.array([seed], np.uint64))
-    return found[0]
+    return np.uint64(found[0])
