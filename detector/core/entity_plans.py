@@ -129,8 +129,9 @@ class Plan:
         for k, column in enumerate(self.firsts):
             if column in columns:
                 values[:, k] = keys_of(columns[column])
-        named = self.identity is not None and self.identity in columns
-        identities = keys_of(columns[self.identity]) if named else None
+        identities = None
+        if self.identity is not None and self.identity in columns:
+            identities = keys_of(columns[self.identity])
         times, amounts = (np.require(part, np.float64, ["C", "W"]) for part in (times, amounts))
         return Events(keys_of(columns[self.entity]), times, amounts, values, marks_of(times, amounts, identities))
 

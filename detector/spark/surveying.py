@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from detector.core.fixed_reading import FixedReading, decided
+from detector.core.fixed_reading import FixedReading, decided, remembered
 from detector.core.row_sample import RowSample
 from detector.errors import InputError
 from detector.spark.aggregating import merged
@@ -36,4 +36,5 @@ def survey(rows: DataFrame, model: Model) -> FixedReading:
     usable = usable_columns(rows)
     sampler = Sampler(ROWS_LOOKED_AT, seed=0, key=(), carriers=True)
     found = merged(rows.select(*map(quoted, usable)), sampler, RowSample)
-    return decided(known, found.table().to_pandas(), usable)
+    # Of a table without rows nothing was found, and nothing has to be.
+    return decided(known, found.table().to_pandas(), usable) if found.seen else remembered(known, usable)

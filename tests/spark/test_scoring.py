@@ -194,6 +194,7 @@ def test_what_cannot_be_scored_is_refused_with_what_to_do(spark: SparkSession, t
 def test_a_model_is_taken_from_its_file_as_well(spark: SparkSession, tmp_path: Path) -> None:
     MODEL.save(tmp_path / "model.joblib")
     rows = spread(spark, numbered(50), tmp_path / "rows", files=1)
+    assert score(rows.limit(0), MODEL).collect() == []
     one: DataFrame = score(rows, tmp_path / "model.joblib", cutoff=50.0)
     found = collected(one)
     pd.testing.assert_frame_equal(found[SCORES], MODEL.score(numbered(50), cutoff=50.0).to_frame(), check_exact=True)
