@@ -51,6 +51,7 @@ bench: $(VENV)/.bench ## measure, beside the peers; DATA=folder of labelled .npz
 	$(BIN)/python -m benchmarks.explaining
 	$(BIN)/python -m benchmarks.big_files --rows 2000000
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.spark
 	$(BIN)/python -m benchmarks.serving
 	$(BIN)/python -m benchmarks.mlserver $(if $(MLSERVER_PYTHON),--mlserver-python $(MLSERVER_PYTHON))
 	$(if $(CARDS),$(BIN)/python -m benchmarks.behaviour --data $(CARDS),@echo "Without CARDS=folder, benchmarks.behaviour is left out.")
@@ -89,12 +90,12 @@ $(VENV)/.run: requirements.txt | $(BIN)/python
 	@$(BIN)/python -c "import detector"
 	@touch $@
 
-$(VENV)/.test: requirements.txt requirements-s3.txt requirements-test.txt | $(BIN)/python
+$(VENV)/.test: requirements.txt requirements-s3.txt requirements-spark.txt requirements-test.txt | $(BIN)/python
 	@echo "Installing requirements-test.txt; this takes a few minutes the first time."
 	@$(PIP) -r requirements-test.txt
 	@touch $@
 
-$(VENV)/.bench: requirements.txt requirements-s3.txt requirements-test.txt requirements-bench.txt | $(BIN)/python
+$(VENV)/.bench: requirements.txt requirements-s3.txt requirements-spark.txt requirements-test.txt requirements-bench.txt | $(BIN)/python
 	@echo "Installing requirements-bench.txt; this takes a few minutes the first time."
 	@$(PIP) -r requirements-bench.txt
 	@touch $@

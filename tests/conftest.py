@@ -12,6 +12,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 from starlette.testclient import TestClient
 
+from tests import java
 from tests.databases import Kind, databases, kinds_of, told
 from trust.nginx_server import program as nginx_program
 
@@ -46,7 +47,7 @@ def pytest_report_header() -> list[str]:
     missing = (
         None if nginx_program() else "nginx is not installed (apt-get install nginx-light): its tests are left out."
     )
-    return [line for line in (told(), missing) if line]
+    return [line for line in (told(), missing, java.told()) if line]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -67,7 +68,7 @@ def _meant_for(item: pytest.Item, config: pytest.Config) -> tuple[Kind, ...]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about the other database; the number is told at the end of the run."""
+    """Leave out what is about the other database, or what needs Java; the number is told at the end of the run."""
     for item in items:
         if item.get_closest_marker("hypothesis") or item.nodeid.startswith(REPEATING):
             item.add_marker("no_cover")
@@ -84,7 +85,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if (chosen == "postgres" and item.get_closest_marker("sqlite_only"))
         or (item.get_closest_marker("postgres_only") and not kinds_of(chosen, ("postgres",)))
         or (item.get_closest_marker("needs_nginx") and not nginx_program())
-    ]
+    ] + java.without(items)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

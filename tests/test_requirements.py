@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = ("requirements.txt", "requirements-s3.txt", "requirements-test.txt", "requirements-bench.txt")
+FILES = (
+    "requirements.txt",
+    "requirements-s3.txt",
+    "requirements-spark.txt",
+    "requirements-test.txt",
+    "requirements-bench.txt",
+)
 #: What the product imports is in one of these; the second is for those who keep models in an object store.
 PRODUCT = ("requirements.txt", "requirements-s3.txt")
 
@@ -47,6 +53,12 @@ def test_no_package_is_pinned_twice() -> None:
 def test_the_product_imports_only_what_it_requires() -> None:
     distributions = packages_distributions()
     required = {re.sub(r"[-_.]+", "-", package) for file in PRODUCT for package in requirements(file)}
-    for name in imported_by(ROOT / "detector", ROOT / "pages", ROOT / "app.py"):
+    for name in imported_by(ROOT / "detector", ROOT / "pages", ROOT / "app.py") - {"pyspark"}:
         owners = {re.sub(r"[-_.]+", "-", owner.lower()) for owner in distributions.get(name, [])}
         assert owners & required, f"{name} is imported but not in {PRODUCT}"
+
+
+def test_spark_alone_imports_what_only_spark_requires() -> None:
+    beside = imported_by(*(path for path in (ROOT / "detector").iterdir() if path.name != "spark"))
+    assert "pyspark" not in beside
+    assert "pyspark" in imported_by(ROOT / "detector" / "spark")

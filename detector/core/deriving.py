@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from detector.core.behaviour import Behaviour
-from detector.core.entity_plans import Comparison, plans_for, scale_of
+from detector.core.entity_plans import Comparison, Plan, plans_for, scale_of
 from detector.core.later import pd
 from detector.core.reading import Reading, read_column
 from detector.core.schema import Feature, Schema, Status
@@ -39,15 +39,20 @@ def derive(
     if taken:
         raise InputError(f"A column is called {taken[0]!r}, as a feature that is derived here. Rename it.")
     frame, behaviour = behaviour.learned(frame)
-    for comparison in (comparison for plan in behaviour.plans for comparison in plan.comparisons):
-        reading = read_column(frame[comparison.name], "numeric")
-        readings[comparison.name] = reading
-        found = reading.tracked_by(FeatureStatistics.empty("numeric"), 1.0)
-        statistics[comparison.name] = found
+    for name in behaviour.names:
+        readings[name] = read_column(frame[name], "numeric")
+        statistics[name] = readings[name].tracked_by(FeatureStatistics.empty("numeric"), 1.0)
+    return frame, behaviour, with_derived(schema, behaviour.plans, statistics)
+
+
+def with_derived(schema: Schema, plans: Iterable[Plan], statistics: Mapping[str, FeatureStatistics]) -> Schema:
+    """Return the schema with the derived features, whose ``statistics`` are known."""
+    for comparison in (comparison for plan in plans for comparison in plan.comparisons):
+        found = statistics[comparison.name]
         # Where hardly an entity came twice there is nothing to compare with yet; an update goes on from here.
-        status: Status = "learned" if reading.present >= FEWEST_ROWS else "observed"
+        status: Status = "learned" if found.present >= FEWEST_ROWS else "observed"
         schema = schema.with_features([_feature(comparison, status, found, schema)])
-    return frame, behaviour, schema
+    return schema
 
 
 def _feature(comparison: Comparison, status: Status, statistics: FeatureStatistics, schema: Schema) -> Feature:

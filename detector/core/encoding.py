@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detector.core import kernels
 from detector.core.forest import Encoded
@@ -111,8 +112,16 @@ def _encode_categories(feature: Feature, reading: Reading, codes: CategoryCodes,
     for part, column in zip(feature.parts, feature.columns, strict=True):
         table: Floats = np.array([*codes.of(reading.categories, part), math.nan])
         out[:, column] = table[places]
+    return int(unseen_in(reading, codes).sum())
+
+
+def unseen_in(reading: Reading, codes: CategoryCodes) -> NDArray[np.bool_]:
+    """Return (n,) which rows hold a category that is not known."""
     unseen = np.array([name not in codes.rarity for name in reading.categories] + [False])
-    return int(unseen[places].sum()) if unseen.any() else 0
+    if not unseen.any():
+        return np.zeros(len(reading.values), bool)
+    places = np.where(np.isnan(reading.values), len(reading.categories), reading.values).astype(np.intp)
+    return unseen[places]
 
 
 def refresh_rarities(feature: Feature, codes: CategoryCodes, rows: Encoded) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from detector.core.kernels import behaviour as kernels
 from detector.core.later import pd
-from detector.core.reading import read_column, read_value
+from detector.core.reading import Reading, read_column, read_value
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
@@ -47,9 +47,23 @@ def keys_of_column(column: pd.Series) -> Keys:
     """Return (n,) 64-bit hashes of a column's values as texts, the same as :func:`key_of` gives; 0 for no value."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and len(column):
         numbers = column.to_numpy()
-        if numbers.min() >= 0 and numbers.max() < 10**_LONGEST_NUMBER:
-            return _never_zero(kernels.scrambled(numbers.astype(np.uint64)))
-    reading = read_column(column, "categorical")
+        if are_short(numbers):
+            return keys_of_numbers(numbers)
+    return keys_of_reading(read_column(column, "categorical"))
+
+
+def are_short(numbers: NDArray[Any]) -> bool:
+    """Whether whole numbers (n,), n > 0, are hashed as numbers: none is negative or longer than 18 digits."""
+    return bool(numbers.min() >= 0 and numbers.max() < 10**_LONGEST_NUMBER)
+
+
+def keys_of_numbers(numbers: NDArray[Any]) -> Keys:
+    """Return (n,) the hashes of whole numbers that :func:`are_short`."""
+    return _never_zero(kernels.scrambled(numbers.astype(np.uint64)))
+
+
+def keys_of_reading(reading: Reading) -> Keys:
+    """Return (n,) the hashes of the categories of a column, 0 where there is none."""
     table = np.array([*map(key_of, reading.categories), 0], np.uint64)
     return table[np.where(np.isnan(reading.values), len(reading.categories), reading.values).astype(np.intp)]
 

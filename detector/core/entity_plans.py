@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -11,13 +11,13 @@ from typing import Any, Final
 import numpy as np
 
 from detector.core import content as stored
-from detector.core.entity_keys import Events, key_of_value, keys_of_column, marks_of
+from detector.core.entity_keys import Events, Keys, key_of_value, keys_of_column, marks_of
 from detector.core.histories import MOST_COLUMNS
 from detector.core.later import pd
 from detector.core.names import Name
-from detector.core.reading import read_column, read_value
+from detector.core.reading import Reading, read_column, read_value
 from detector.core.schema import Feature
-from detector.core.statistics import FeatureStatistics
+from detector.core.statistics import FeatureStatistics, Kind
 from detector.errors import InputError
 
 #: Entities whose histories one model keeps.
@@ -109,23 +109,31 @@ class Plan:
         """Names of the derived features."""
         return tuple(comparison.name for comparison in self.comparisons)
 
-    def events(self, frame: pd.DataFrame) -> Events | None:
-        """Return the rows of ``frame`` as events; ``None`` without the entity's or the time's column."""
-        if self.entity not in frame.columns or self.time not in frame.columns:
+    def events(
+        self,
+        columns: pd.DataFrame | Mapping[str, Any],
+        read: Callable[[Any, Kind], Reading] = read_column,
+        keys_of: Callable[[Any], Keys] = keys_of_column,
+    ) -> Events | None:
+        """Return the rows of a frame, or of other columns by name, as events.
+
+        ``None`` without the entity's or the time's column. ``read`` and ``keys_of`` read columns of the sort at hand.
+        """
+        if self.entity not in columns or self.time not in columns:
             return None
-        times = read_column(frame[self.time], "datetime").values
-        amounts = np.full(len(frame), np.nan)
-        if self.amount in frame.columns:
-            amounts = read_column(frame[self.amount], "numeric").values
-        values = np.zeros((len(frame), len(self.firsts)), np.uint64)
+        times = read(columns[self.time], "datetime").values
+        amounts = np.full(len(times), np.nan)
+        if self.amount is not None and self.amount in columns:
+            amounts = read(columns[self.amount], "numeric").values
+        values = np.zeros((len(times), len(self.firsts)), np.uint64)
         for k, column in enumerate(self.firsts):
-            if column in frame.columns:
-                values[:, k] = keys_of_column(frame[column])
-        identities = keys_of_column(frame[self.identity]) if self.identity in frame.columns else None
+            if column in columns:
+                values[:, k] = keys_of(columns[column])
+        identities = None
+        if self.identity is not None and self.identity in columns:
+            identities = keys_of(columns[self.identity])
         times, amounts = (np.require(part, np.float64, ["C", "W"]) for part in (times, amounts))
-        return Events(
-            keys_of_column(frame[self.entity]), times, amounts, values, marks_of(times, amounts, identities)
-        )  # fmt: skip
+        return Events(keys_of(columns[self.entity]), times, amounts, values, marks_of(times, amounts, identities))
 
     def event(self, record: Mapping[str, Any]) -> Events | None:
         """Return one record as an event; ``None`` when it names no entity or no time."""

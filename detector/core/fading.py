@@ -49,18 +49,20 @@ class HalfLife:
         """Return what an old weight is multiplied by: 0.5 ** (rows / half-life), or of the ``elapsed`` seconds."""
         return max(LEAST_FADE, float(0.5 ** (rows / self.rows + elapsed / self.seconds)))
 
-    def counts(self, seconds: NDArray[np.float64], latest: float | None) -> float:
+    def counts(self, seconds: NDArray[np.float64], latest: float | None, rows: int | None = None) -> float:
         """Return as how many rows a batch of these times (n,) counts: its own rows fade among each other, too.
 
         However long the batch, that is at most half-life / ln 2 rows. In time, a row without one counts as a late one.
+        Where the times are those of a sample, ``rows`` is how many rows it stands for.
         """
+        n = len(seconds) if rows is None else rows
         if not self.is_time:
             rate = math.log(2.0) / self.rows
-            return max(1.0, math.expm1(-rate * len(seconds)) / math.expm1(-rate))
+            return max(1.0, math.expm1(-rate * n) / math.expm1(-rate))
         if latest is None:
-            return float(len(seconds))
+            return float(n)
         age = np.maximum(latest - np.where(np.isnan(seconds), latest, seconds), 0.0)
-        return float(np.exp2(-age / self.seconds).sum())
+        return float(np.exp2(-age / self.seconds).sum()) * n / len(seconds)
 
 
 def half_life_of(value: Any) -> HalfLife | None:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,20 +16,29 @@ from detector.core.alignment import Aligned, Aligner, AlignmentReport
 from detector.core.behaviour import Behaviour
 from detector.core.decisions import NO_DECISIONS, Decisions
 from detector.core.deriving import derive
-from detector.core.encoding import CategoryCodes, encode, parts_for, refresh_rarities
+from detector.core.encoding import CategoryCodes, encode, refresh_rarities
 from detector.core.fading import HalfLife, elapsed_between, later_of, latest_of, seconds_in, time_feature
 from detector.core.forest import Encoded
-from detector.core.inference import Finding, finding_for, infer
+from detector.core.founding import (
+    FrameColumns,
+    check_dated,
+    check_learnable,
+    check_rows,
+    find,
+    first_look,
+    with_columns,
+)  # fmt: skip
+from detector.core.inference import ColumnFacts
 from detector.core.intake import Known, is_flag, take_in
 from detector.core.later import pd
 from detector.core.matching import Matcher
 from detector.core.missing import absence_is_state, column_is_missing
-from detector.core.reading import Reading, read_column
+from detector.core.reading import Reading
 from detector.core.sample import Sample
-from detector.core.schema import SCORED_ROLES, Feature, Role, Schema, Status
+from detector.core.schema import SCORED_ROLES, Feature, Schema, Status
 from detector.core.statistics import FeatureStatistics, ScalerType
 from detector.core.views import Signature, Views
-from detector.errors import InputError, nearest_name
+from detector.errors import InputError
 
 #: A new column takes part in scores once so many rows of the sample carry it.
 ROWS_TO_LEARN = 32
@@ -163,47 +171,34 @@ def fit(frame: pd.DataFrame, settings: Settings, roles: Mapping[str, str]) -> Fi
         When there are fewer than two rows, when a role names a column that is not there, or when no column is left to
         learn.
     """
-    if len(frame) < 2:
-        raise InputError(f"Training needs at least two rows; there {'is' if len(frame) == 1 else 'are'} {len(frame)}."
-                         f" Found array with {len(frame)} sample(s) while a minimum of 2 is required.")  # fmt: skip
-    _check_roles(roles, frame)
-    features: list[Feature] = []
-    readings: dict[str, Reading] = {}
-    statistics: dict[str, FeatureStatistics] = {}
-    schema = Schema(())
-    # By name: the order of columns in a file must not matter.
-    for name in sorted(frame.columns):
-        finding = _find(name, frame[name], roles, features)
-        feature = Feature(name, finding.kind, finding.role, "left out", finding.reason, revisit=finding.revisit)
-        if finding.role in SCORED_ROLES:
-            reading = read_column(frame[name], finding.kind)
-            readings[name] = reading
-            statistics[name] = reading.tracked_by(FeatureStatistics.empty(finding.kind), 1.0)
-            feature = replace(_with_columns(feature, reading, statistics[name], schema, settings), status="learned")
-            feature = replace(feature, flag=is_flag(statistics[name]))
-        features.append(feature)
-        schema = schema.with_features([feature])
-    frame, behaviour, schema = derive(frame, schema, roles, readings, statistics)
-    if not schema.learned:
-        reasons = "; ".join(f"{feature.name}: {feature.reason}" for feature in features[:5])
-        if not reasons:  # in scikit-learn's words
-            reasons = f"0 feature(s) (shape={frame.shape}) while a minimum of 1 is required."
-        raise InputError(f"No column is left to learn from: {reasons}")
+    check_rows(len(frame))
+    found = first_look(FrameColumns(frame), roles, settings.scaler_type)
+    readings, statistics = found.readings, found.statistics
+    shape = frame.shape
+    frame, behaviour, schema = derive(frame, found.schema, roles, readings, statistics)
+    check_learnable(schema, shape)
     dated_by = time_feature(schema, roles)
-    if settings.fading.is_time and dated_by is None:
-        raise InputError(
-            "The half-life is a time, but no column of these rows holds times. Give one the role time, or give the"
-            " half-life as a number of rows."
-        )
+    check_dated(dated_by, is_time=settings.fading.is_time)
     used, sample = sampling.draw(len(frame), schema.width, settings.n_estimators, settings.max_samples, settings.seed)
+    seconds = readings[dated_by].values if dated_by is not None else np.full(len(frame), np.nan)
+    latest = latest_of(seconds)
+    weight = settings.fading.counts(seconds, latest)
+    rows = encoded(schema, readings, statistics, used)
+    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest).weighed(), behaviour)
+
+
+def encoded(
+    schema: Schema,
+    readings: Mapping[str, Reading],
+    statistics: Mapping[str, FeatureStatistics],
+    used: NDArray[np.int64],
+) -> Encoded:
+    """Return the ``used`` rows (r,) of what was read, encoded in the columns of the learned features."""
     rows = np.full((len(used), schema.width), np.nan, np.float32)
     for feature in schema.learned:
         codes = CategoryCodes(statistics[feature.name]) if feature.kind == "categorical" else None
         encode(feature, readings[feature.name].take(used), codes, rows)
-    seconds = readings[dated_by].values if dated_by is not None else np.full(len(frame), np.nan)
-    latest = latest_of(seconds)
-    weight = settings.fading.counts(seconds, latest)
-    return Fitted(schema, statistics, replace(sample, rows=rows, weight=weight, latest=latest).weighed(), behaviour)
+    return rows
 
 
 def update(
@@ -249,7 +244,8 @@ def update(
         if column_is_missing(intake.reading.absent, before):
             continue
         if intake.retyped:
-            finding = _find(feature.name, generations.as_found(frame[name], intake), roles, list(schema))
+            came = ColumnFacts(generations.as_found(frame[name], intake))
+            finding = find(feature.name, came, roles, list(schema))
             other = generations.beside(schema, feature, finding, known.sample.seen)
             if other is None:
                 continue
@@ -260,7 +256,7 @@ def update(
         readings[feature.name] = intake.reading
         tracked = statistics[feature.name] = intake.reading.tracked_by(before, fade)
         if not feature.parts:
-            feature = _with_columns(feature, intake.reading, tracked, schema, settings)
+            feature = with_columns(feature, intake.reading, tracked, schema, settings.scaler_type)
         # A new entity has no habit yet: its rows are judged without one, not by the lack of it.
         state = not feature.derived and absence_is_state(tracked, came_later=feature.since > 0)
         schema = schema.with_features(
@@ -304,46 +300,14 @@ def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:
     return feature.revisit or feature.status == "observed" or roles.get(feature.name, feature.role) != feature.role
 
 
-def _check_roles(roles: Mapping[str, str], frame: pd.DataFrame) -> None:
-    for name in roles:
-        if name not in frame.columns:
-            near = nearest_name(name, frame.columns)
-            hint = f" Did you mean {near!r}?" if near else ""
-            raise InputError(f"A role is given for {name!r}, but there is no such column.{hint}")
-
-
-def _find(name: str, column: pd.Series, roles: Mapping[str, str], before: list[Feature]) -> Finding:
-    chosen = roles.get(name)
-    if chosen is not None:
-        return finding_for(name, column, cast(Role, chosen))  # the estimator has checked the texts
-    taken = "amount" in roles.values() or any(feature.role == "amount" for feature in before)
-    return infer(name, column, amount_taken=taken)
-
-
 def _new_feature(
     name: str, column: pd.Series, known: Feature | None, roles: Mapping[str, str], schema: Schema, seen: int
 ) -> Feature:
     others = [feature for feature in schema if feature.name != name]
-    finding = _find(name, column, roles, others)
+    finding = find(name, ColumnFacts(column), roles, others)
     status: Status = "observed" if finding.role in SCORED_ROLES else "left out"
     since = known.since if known is not None else seen
     return Feature(name, finding.kind, finding.role, status, finding.reason, since=since, revisit=finding.revisit)
-
-
-def _with_columns(
-    feature: Feature, reading: Reading, statistics: FeatureStatistics, schema: Schema, settings: Settings
-) -> Feature:
-    parts, center, spread = parts_for(reading, statistics, settings.scaler_type)
-    return schema.placed(
-        replace(
-            feature,
-            parts=parts,
-            logarithmic="log value" in parts,
-            center=center,
-            spread=spread,
-            absence_is_state=absence_is_state(statistics, came_later=feature.since > 0),
-        )
-    )
 
 
 def _restated(schema: Schema, sample: Sample) -> list[Feature]:

@@ -82,6 +82,16 @@ class EntityHistories:
             return out
         return self._before(events).advance(events)
 
+    def looked_up(self, events: Events) -> Floats:
+        """Return how each event compares with what is known, the other events aside; nothing is changed.
+
+        What :meth:`compare` returns of each event alone.
+        """
+        out = np.empty((len(events), self.width))
+        with self._lock:
+            self._follow(events, np.arange(len(events)), False, out)
+        return out
+
     def followed(self, events: Events, apart: EntityHistories) -> Floats:
         """Return what :meth:`compare` would, over a file that comes in parts; ``apart`` holds what came of it so far.
 

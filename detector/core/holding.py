@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any, Self
 
@@ -62,6 +62,14 @@ class FittedEstimator(OutlierEstimator):
         other.__dict__.update({key: value for key, value in self.__dict__.items() if key != "_lock"})
         other._become(state)
         return other
+
+    def _begin_with(self, state: Fitted, seed: int, names: Sequence[str]) -> Self:
+        """Know what a first training on columns of these names learned elsewhere; returns self."""
+        self._become(state)
+        self._seed = seed
+        self.n_features_in_ = len(names)
+        self.feature_names_in_ = np.asarray(names, object)
+        return self
 
     def _flush(self) -> None:
         """Count the values of observed columns that have not been counted yet."""

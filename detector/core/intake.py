@@ -8,8 +8,10 @@ the next one unless that shows otherwise: see ``after`` in :meth:`detector.core.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -188,13 +190,17 @@ def take_in(name: str, column: pd.Series, known: Known, before: Way | None = Non
     return Intake(way, _converted(reading, way.factor), retyped=False)
 
 
-def read_again(column: pd.Series, way: Way, known: Known) -> Reading:
-    """Return the values of some rows of a column that was taken in in this ``way``."""
+def read_again(column: Any, way: Way, known: Known, reader: Reader | None = None) -> Reading:
+    """Return the values of some rows of a column that was taken in in this ``way``.
+
+    ``reader`` reads columns of the sort at hand; by default they are series.
+    """
+    reader = reader or SERIES
     if way.form is not None:
-        return _converted(_from_form(column, way.form), way.factor)
+        return _converted(reader.written(column, way.form), way.factor)
     if way.flag and known.feature.kind == "numeric":
-        return _as_numbers(read_column(column, "boolean"))
-    reading = read_column(column, known.feature.kind)
+        return _as_numbers(reader.read(column, "boolean"))
+    reading = reader.read(column, known.feature.kind)
     if known.feature.kind == "categorical":
         return _respelled(reading, known) or reading
     return _converted(reading, way.factor)
@@ -262,6 +268,18 @@ def _from_form(column: pd.Series, form: Form) -> Reading:
     bad = np.isnan(values) & ~absent
     absent[bad] = [isinstance(value, str) and not value.strip() for value in column[bad].astype(object)]
     return Reading("numeric", "categorical", values, (), absent, np.flatnonzero(bad & ~absent))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads columns of one sort: as a kind, and as numbers that were written for people."""
+
+    read: Callable[[Any, Kind], Reading]
+    written: Callable[[Any, Form], Reading]
+
+
+#: Reads the columns of a frame.
+SERIES = Reader(read_column, _from_form)
 
 
 def _plausible(reading: Reading, known: Known, factor: float) -> bool:

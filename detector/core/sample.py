@@ -127,21 +127,26 @@ def bag_size(max_samples: int, rows: float) -> int:
     return int(max(2, min(max_samples, np.ceil(LARGEST_BAG_SHARE * rows))))
 
 
-def draw(n: int, columns: int, trees: int, max_samples: int, seed: int) -> tuple[NDArray[np.int64], Sample]:
+def draw(
+    n: int, columns: int, trees: int, max_samples: int, seed: int, kept: int | None = None
+) -> tuple[NDArray[np.int64], Sample]:
     """Draw bags and calibration rows from ``n`` rows; return the row numbers to encode, and a sample without rows.
 
     :func:`dataclasses.replace` the sample's ``rows`` with the encoded rows, in the order of the numbers returned.
+
+    Where only a uniform sample of the rows is at hand, ``kept`` is how many it holds; the numbers are places in it.
     """
     generator = np.random.default_rng(seed)
     seeds = generator.integers(0, 2**32, trees, dtype=np.uint32)
     size = min(bag_size(max_samples, n), n)
-    pool = _pool(n, columns, trees * size, generator)
+    have = n if kept is None else kept
+    pool = _pool(have, columns, trees * size, generator)
     size = min(size, len(pool))
     bags = np.stack([pool[generator.choice(len(pool), size, replace=False, shuffle=False)] for _ in range(trees)])
     calibration = pool[generator.choice(len(pool), min(len(pool), CALIBRATION_ROWS), replace=False, shuffle=False)]
     used, (bag_places, calibration_places) = _compact((bags, calibration))
     sample = Sample(
-        rows=np.empty((0, columns), np.float32), numbers=used.astype(np.int64), bags=bag_places,
+        rows=np.empty((0, columns), np.float32), numbers=used.astype(np.int64) * n // have, bags=bag_places,
         calibration=calibration_places, newcomers=np.empty(0, np.int32), seeds=seeds, weight=float(n), seen=n,
         updates=0,
     )  # fmt: skip
@@ -310,10 +315,15 @@ def decay(rows: int, half_life: float) -> float:
 
 def _pool(n: int, columns: int, slots: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Return the rows that bags may draw from: all, or a subset that keeps a wide table within bounds."""
-    most = max(2_048, min(slots, SAMPLE_VALUES // max(1, columns)))
+    most = rows_to_keep(columns, slots)
     if n <= most:
         return np.arange(n, dtype=np.int64)
     return generator.choice(n, most, replace=False, shuffle=False).astype(np.int64)
+
+
+def rows_to_keep(columns: int, slots: int) -> int:
+    """Return of how many rows bags with so many places in all are drawn, in a table with so many columns, at most."""
+    return max(2_048, min(slots, SAMPLE_VALUES // max(1, columns)))
 
 
 def _compact(groups: tuple[NDArray[np.int64], ...]) -> tuple[NDArray[np.int64], tuple[Rows, ...]]:
