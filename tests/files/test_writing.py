@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -132,3 +134,23 @@ def test_times_without_fractions_are_written_without_them(tmp_path: Path) -> Non
     write_scored(out, [pd.DataFrame({"at": pd.to_datetime(["2025-01-01 10:00:01", None], utc=True), "n": [1, 2]})])
 
     assert out.read_text().splitlines() == ["at,n", "2025-01-01 10:00:01Z,1", ",2"]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+@pytest.mark.parametrize(
+    ("zone", "years"),
+    [("UTC", (1969, 2026)), ("UTC", (1, 9_999)), ("UTC", (-20, 30)), ("UTC", (9_990, 12_000)), (None, (1969, 2026)),
+     ("Europe/Berlin", (1969, 2026))],
+)  # fmt: skip
+def test_times_are_written_as_arrow_writes_them(
+    tmp_path: Path, unit: str, zone: str | None, years: tuple[int, int]
+) -> None:
+    first, last = ((year - 1970) * 31_556_952 for year in years)
+    seconds = np.random.default_rng(0).integers(first, last, 500)
+    for fraction in (0, 1):
+        ticks = seconds * {"s": 1, "ms": 1_000, "us": 1_000_000}[unit] + fraction
+        times = pa.array(ticks, pa.timestamp(unit, zone), mask=np.arange(500) % 9 == 0)
+        write_scored(tmp_path / "out.csv", [pd.DataFrame({"at": times.to_pandas()})])
+        shown = times.cast(pa.timestamp("s", zone)) if fraction == 0 else times
+        expected = [text or "" for text in shown.cast(pa.string()).to_pylist()]
+        assert (tmp_path / "out.csv").read_text().split("\n")[1:-1] == expected

@@ -113,10 +113,11 @@ def test_batches_give_the_same_figures_as_the_whole(open_workspace: Callable[...
         upload = uploads.receive(ws, "a.csv", csv(frame), actor="ada")
         found.append(scoring.score_file(ws, upload.id, actor="ada"))
     parts, whole = found
-    assert (parts.flagged, parts.histogram, parts.periods, parts.report) == (
+    assert (parts.flagged, parts.histogram, parts.periods, parts.reasons, parts.report) == (
         whole.flagged,
         whole.histogram,
         whole.periods,
+        whole.reasons,
         whole.report,
     )
     assert parts.report["rows"] == 100
