@@ -140,7 +140,13 @@ def test_each_row_is_compared_with_what_is_known_of_its_entity_and_with_no_other
 
 WITHOUT_PANDAS = """
 import sys
-sys.modules["pandas"] = None
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
 import pyarrow.ipc as ipc
 from detector import DynamicAnomalyDetector
 from detector.core.fixed_reading import compared, events_of, remembered
