@@ -43,6 +43,18 @@ def payments(n: int, seed: int = 0) -> pd.DataFrame:
     )
 
 
+def drifted(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return payments with another name, another unit and another type, a column less and one more, and holes."""
+    frame = frame.drop(columns="distance").rename(columns={"device_age": "device age"})
+    frame["balance"] *= 100.0
+    frame["tries"] = frame["tries"].astype(str)
+    frame.loc[5, "tries"] = "many"
+    frame["channel"] = frame["channel"].astype(object)
+    frame.loc[::7, "channel"] = None
+    frame.loc[::11, "country"] = "PT"
+    return frame.assign(colour="red")
+
+
 def settings(**changed: Any) -> Settings:
     """Return what learning needs, with twenty trees unless another number is asked for."""
     given: dict[str, Any] = {

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from detector.core import content as stored
 from detector.core.entity_keys import Events, Floats, Keys
 from detector.core.kernels import behaviour as kernels
-from detector.core.later import pd
 
 #: Entities remembered unless told otherwise; of more, those that were not seen for longest are forgotten.
 MOST_ENTITIES = 1_000_000
@@ -252,7 +251,7 @@ class EntityHistories:
     def _reserve(self, keys: Keys) -> None:
         room = len(self._keys)
         if self._size + len(keys) > room:
-            needed = self._size + len(pd.unique(keys))
+            needed = self._size + len(np.unique(keys))
             if needed > room:
                 self._make_room(max(needed, room + room // 2))
 

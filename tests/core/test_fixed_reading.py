@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,23 +19,16 @@ from detector import DynamicAnomalyDetector, NoKnownColumnsError
 from detector.core.fixed_reading import FixedReading, compared, decided, events_of, remembered
 from detector.core.forest import Floats, score_from_path
 from detector.core.scoring import paths_of
-from tests.tables import payments
+from tests.tables import drifted, payments
 
 MODEL = DynamicAnomalyDetector(n_estimators=20, random_state=0).fit(payments(1_000))
 RNG = np.random.default_rng(3)
 
 
 def changed(n: int = 300) -> pd.DataFrame:
-    """Rows of which much has changed: a name, a unit, a spelling, a column that is gone, one that is new, holes."""
-    frame = payments(n, seed=9).drop(columns="distance").rename(columns={"device_age": "device age"})
-    frame["balance"] *= 100.0
-    frame["member"] = frame["member"].map({True: "yes", False: "no"})
-    frame["tries"] = frame["tries"].astype(str)
-    frame.loc[5, "tries"] = "many"
-    frame["channel"] = frame["channel"].astype(object)
-    frame.loc[::7, "channel"] = None
-    frame.loc[::11, "country"] = "PT"
-    return frame.assign(colour="red")
+    """Rows of which much has changed, the spelling of a flag among it."""
+    frame = drifted(payments(n, seed=9))
+    return frame.assign(member=frame["member"].map({True: "yes", False: "no"}))
 
 
 def arrays(frame: pd.DataFrame) -> dict[str, Any]:
@@ -140,3 +136,50 @@ def test_each_row_is_compared_with_what_is_known_of_its_entity_and_with_no_other
     columns |= compared(plan, events, histories.looked_up(events), source)
     alone = np.concatenate([locally(frame.iloc[[row]], model) for row in range(80)])
     np.testing.assert_array_equal(scored(reading, columns, model), alone)
+
+
+WITHOUT_PANDAS = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pandas":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hidden())
+import pyarrow.ipc as ipc
+from detector import DynamicAnomalyDetector
+from detector.core.fixed_reading import compared, events_of, remembered
+from detector.core.histories import EntityHistories
+from detector.core.row_sample import RowSample, priorities_by_key
+from detector.core.scoring import paths_of
+from detector.core.table_summary import TableSummary
+
+table = ipc.open_stream(sys.argv[2]).read_all()
+known = DynamicAnomalyDetector().load(sys.argv[1])._fitted()
+columns = {name: table[name] for name in table.column_names}
+reading = remembered(known, columns)
+(plan,), (histories,) = known.behaviour.plans, known.behaviour.histories
+source = reading.in_known_terms(known, columns)
+events = events_of(plan, source)
+columns |= compared(plan, events, histories.looked_up(events), source)
+compared(plan, events, histories.followed(events, EntityHistories(histories.columns)), source)
+print(paths_of(known, reading.aligned(known, columns).aligned)[1].sum())
+sample = RowSample(50).with_rows(table, priorities_by_key(table, ("card",), 1), tied=True)
+TableSummary({}, sample).with_columns(table, sample, {}).to_content()
+"""
+
+
+def test_nothing_on_the_way_of_a_row_needs_pandas(tmp_path: Path) -> None:
+    roles = {"card": "entity", "when": "time", "amount": "amount"}
+    model = DynamicAnomalyDetector(n_estimators=10, random_state=0, roles=roles).fit(cards())
+    model.save(tmp_path / "model.joblib")
+    table = pa.Table.from_pandas(cards(80, seed=1), preserve_index=False)
+    with pa.ipc.new_stream(str(tmp_path / "rows"), table.schema) as writer:
+        writer.write_table(table)
+    found = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PANDAS, tmp_path / "model.joblib", tmp_path / "rows"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    assert float(found.stdout) > 0.0

@@ -43,7 +43,7 @@ def spread(spark: SparkSession, frame: pd.DataFrame, folder: Path, files: int = 
 
 def collected(scored: DataFrame) -> pd.DataFrame:
     """Return scored rows in the order of their numbers."""
-    return scored.toPandas().sort_values("number").reset_index(drop=True)
+    return scored.toArrow().to_pandas().sort_values("number").reset_index(drop=True)
 
 
 def same_scores(found: pd.DataFrame, model: DynamicAnomalyDetector, frame: pd.DataFrame) -> None:

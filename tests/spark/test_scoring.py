@@ -18,20 +18,14 @@ from pyspark.sql import functions as sql
 from detector import DynamicAnomalyDetector, InputError, NoKnownColumnsError
 from detector.spark import score, survey, told
 from tests.spark.tables import SCORES, collected, numbered, same_scores, spread, trained, write
+from tests.tables import drifted
 
 MODEL = trained()
 
 
 def changed(n: int = 3_000) -> pd.DataFrame:
-    """Rows with another name, another unit, another type, a column less and one more, and holes here and there."""
-    frame = numbered(n, seed=9).drop(columns="distance").rename(columns={"device_age": "device age"})
-    frame["balance"] *= 100.0
-    frame["tries"] = frame["tries"].astype(str)
-    frame.loc[5, "tries"] = "many"
-    frame["channel"] = frame["channel"].astype(object)
-    frame.loc[::7, "channel"] = None
-    frame.loc[::11, "country"] = "PT"
-    return frame.assign(colour="red")
+    """Rows of which much has changed."""
+    return drifted(numbered(n, seed=9))
 
 
 def test_scores_are_those_of_one_machine_bit_for_bit_and_all_columns_stay(spark: SparkSession, tmp_path: Path) -> None:
