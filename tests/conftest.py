@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from functools import partialmethod
 from typing import TYPE_CHECKING
@@ -96,6 +97,14 @@ def fresh_logs() -> Iterator[None]:
     """Undo what a program run by a test set up for logs: its stderr is gone when the test ends."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """Bring back what runs the tests: Streamlit's driver puts a page in its place, which new processes would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(autouse=True, scope="session")

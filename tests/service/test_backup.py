@@ -16,6 +16,8 @@ from detector.service.workspace import Workspace
 from detector.settings import Settings
 from tests.service.conftest import PARAMETERS, transactions
 
+of_the_file = pytest.mark.sqlite_only(reason="copies the database's file; PostgreSQL's own tool saves it otherwise")
+
 
 def elsewhere(folder: Path) -> Settings:
     return Settings(home=folder, api_port=9)
@@ -31,6 +33,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@of_the_file
 def test_what_is_restored_is_what_was_saved(
     queued: Workspace, tmp_path: Path, open_workspace: Callable[..., Workspace]
 ) -> None:
@@ -49,6 +52,7 @@ def test_what_is_restored_is_what_was_saved(
     assert again.settings.champion_path.read_bytes() == queued.settings.champion_path.read_bytes()
 
 
+@of_the_file
 def test_a_backup_made_while_others_write_is_whole(
     ws: Workspace, give: Callable[..., Upload], tmp_path: Path, open_workspace: Callable[..., Workspace]
 ) -> None:
@@ -84,6 +88,7 @@ def test_a_backup_made_while_others_write_is_whole(
     assert len(ws.registry.list()) > 1
 
 
+@of_the_file
 def test_a_damaged_backup_is_refused_before_anything_is_written(queued: Workspace, tmp_path: Path) -> None:
     make_backup(queued.settings, tmp_path / "saved")
     names = list(json.loads((tmp_path / "saved" / backup.MANIFEST).read_bytes())["files"])
@@ -100,6 +105,7 @@ def test_a_damaged_backup_is_refused_before_anything_is_written(queued: Workspac
     assert not (tmp_path / "new").exists()
 
 
+@of_the_file
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -125,6 +131,7 @@ def test_a_folder_that_is_no_backup_is_refused(tmp_path: Path) -> None:
         restore_backup(elsewhere(tmp_path / "new"), tmp_path)
 
 
+@of_the_file
 def test_a_workspace_is_not_overwritten(ws: Workspace, tmp_path: Path) -> None:
     make_backup(ws.settings, tmp_path / "saved")
     before = tree(ws.settings.home / "data")
@@ -141,6 +148,7 @@ def test_a_folder_that_holds_something_is_not_written_to(ws: Workspace, tmp_path
     assert tree(tmp_path / "full") == {"mine.txt": b"mine"}
 
 
+@of_the_file
 def test_a_backup_that_fails_leaves_nothing(queued: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -151,6 +159,7 @@ def test_a_backup_that_fails_leaves_nothing(queued: Workspace, tmp_path: Path, m
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@of_the_file
 def test_a_restore_that_breaks_off_made_no_workspace_and_can_be_repeated(
     queued: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, open_workspace: Callable[..., Workspace]
 ) -> None:
@@ -172,12 +181,14 @@ def test_a_restore_that_breaks_off_made_no_workspace_and_can_be_repeated(
     assert open_cases(open_workspace(home=tmp_path / "new")) == 60
 
 
+@of_the_file
 def test_a_file_that_was_gone_before_is_told(queued: Workspace, tmp_path: Path) -> None:
     (file,) = (queued.settings.home / "data" / "runs").glob("*.parquet")
     file.unlink()
     assert make_backup(queued.settings, tmp_path / "saved").absent == (f"data/runs/{file.name}",)
 
 
+@of_the_file
 def test_a_database_that_is_damaged_is_not_saved_as_if_it_were_whole(queued: Workspace, tmp_path: Path) -> None:
     queued.close()
     database = queued.settings.home / "data" / "detector.db"
