@@ -25,19 +25,18 @@ from detector.files.excel import ExcelSource
 from detector.files.footer import claims
 from detector.files.options import Limits, ReadOptions
 
-#: Rows of a Parquet file that are decoded together; fewer where rows are wide.
-BATCH_ROWS = 8_192
+#: Rows of a Parquet file that are decoded together, and values where rows are wide.
+BATCH_ROWS, BATCH_CELLS = 8_192, 1 << 17
 #: Bytes of a batch as it is sent; larger ones are sent in parts, so that who receives them holds little.
 SENT_BYTES = 32 << 20
 #: Bytes of a column of a Parquet file that are read at once.
-READ_BYTES = 1 << 18
+READ_BYTES = 1 << 16
 #: Length of a header or a trailer, before it.
 LENGTH = struct.Struct("<I")
 #: Names of the two columns before a workbook's own.
 ROWS, LINES = "rows", "lines"
 
 _LEAST_BATCH_ROWS = 1_024
-_CELL_BYTES = 8
 
 
 class TooLargeError(Exception):
@@ -94,7 +93,7 @@ def _parquet(request: Mapping[str, Any]) -> Iterator[Any]:
             "claims": {name: asdict(claim) for name, claim in claims(metadata, schema).items()},
         }
         yield header, plain
-        rows = max(_LEAST_BATCH_ROWS, min(BATCH_ROWS, SENT_BYTES // (_CELL_BYTES * max(1, len(schema)))))
+        rows = max(_LEAST_BATCH_ROWS, min(BATCH_ROWS, BATCH_CELLS // max(1, len(schema))))
         held = 0
         for batch in file.iter_batches(rows, use_threads=False):
             arrays = [_plain(values) for values in batch.columns]

@@ -35,7 +35,7 @@ from detector.store.run_files import RunWriter, own_names
 LOOKED_AT = 20_000
 #: Values of a file of which a block consists while it is scored on disk, and rows that it has at least: some blocks are
 #: in memory at a time, and all of it stays below 500 MB.
-BLOCK_CELLS, LEAST_BLOCK_ROWS = 3 << 17, 1_024
+BLOCK_CELLS, LEAST_BLOCK_ROWS = 1 << 18, 1_024
 
 _log = structlog.get_logger(__name__)
 
