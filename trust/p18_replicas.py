@@ -87,6 +87,10 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
         front = stack.enter_context(nginx(folder / "nginx", [one.port for one in running], change=change))
         run = _Run(key, front.port, wanted, updates, transactions(ROWS, 99))
         asyncio.run(_drive(run, running, places, clients, lambda place, port: _start(folder, address, place, port)))
+        if run.faults:
+            # Without the address, which is the last thing that it names.
+            told = [line.partition(", client:")[0] for line in front.errors.splitlines() if "prematurely" in line]
+            run.faults.insert(0, f"nginx had {len(told)} answers broken off, the last: {told[-1] if told else 'none'}")
         _compare(ws, run)
         _count(ws, run)
         if "temp-body/" in front.errors or any((front.folder / "temp-body").rglob("*.*")):
