@@ -42,6 +42,9 @@ class Connection:
         except (asyncio.IncompleteReadError, ValueError) as error:
             await self.close()
             raise ConnectionError("the answer broke off") from error
+        if b"\r\nconnection: close" in lowered:
+            # As nginx does after every thousandth request.
+            await self.close()
         return int(head[9:12]), orjson.loads(found) if found else None
 
     async def close(self) -> None:

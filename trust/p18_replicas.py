@@ -1,7 +1,8 @@
 """P18: several replicas behind nginx over one PostgreSQL are one service, also while one of them dies.
 
 A request counts as accepted unless it was refused with 503, which says that nothing was done. Predictions must be
-answered the first time. Updates name themselves by an Idempotency-Key, and their clients do what clients do: without an
+answered, the first time unless the killed replica was just writing the answer: then it breaks off, which is counted, and
+its client asks again. Updates name themselves by an Idempotency-Key, and their clients do what clients do: without an
 answer, or told to come back, they send the same request again. Each must have had one effect in the end.
 """
 
@@ -57,6 +58,7 @@ class _Run:
     started: int = 0
     answered: int = 0
     refused: int = 0
+    broken_off: int = 0
     updated: dict[str, int] = field(default_factory=dict)
     said: set[tuple[int, str, tuple[tuple[float, ...], ...]]] = field(default_factory=set)
     slowest: float = 0.0
@@ -93,7 +95,8 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
             run.faults.append("nginx has written a body to a file")
     figure = (
         f"{run.answered:,} predictions and {len(run.updated)} updates by {REPLICAS} replicas{told}, one killed and "
-        f"started again, one stopped: {len(run.faults)} lost, doubled or wrong, {run.refused} refused; a promotion "
+        f"started again, one stopped: {len(run.faults)} lost, doubled or wrong, {run.refused} refused, "
+        f"{run.broken_off} answers broken off midway and asked again; a promotion "
         f"seen by all within {run.slowest:.2f} s"
     )
     return Outcome(figure, tuple(run.faults))
@@ -188,11 +191,16 @@ async def _predict_batches(run: _Run) -> None:
 
 async def _read(run: _Run, connection: Connection, path: str, body: bytes) -> Any:
     """Return the answer to a question, which must come the first time; ``None`` where it was refused or is lost."""
-    try:
-        status, answer = await connection.ask("POST", path, body)
-    except OSError as error:
-        run.faults.append(f"{path} had no answer: {error}")
-        return None
+    for again in (False, True):
+        try:
+            status, answer = await connection.ask("POST", path, body)
+            break
+        except OSError as error:
+            # Of an answer that the killed replica was just writing, the head may be on its way already.
+            run.broken_off += 1
+            if again:
+                run.faults.append(f"{path} had no answer, asked twice: {error}")
+                return None
     if status == 503:
         run.refused += 1
         await asyncio.sleep(0.05)
