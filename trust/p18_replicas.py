@@ -1,8 +1,8 @@
 """P18: several replicas behind nginx over one PostgreSQL are one service, also while one of them dies.
 
 A request counts as accepted unless it was refused with 503, which says that nothing was done. Predictions must be
-answered, the first time unless the killed replica was just writing the answer: then it breaks off, which is counted, and
-its client asks again. Updates name themselves by an Idempotency-Key, and their clients do what clients do: without an
+answered, the first time unless the killed replica was just writing the answer: then it breaks off, which is counted,
+and its client asks again. Updates name themselves by an Idempotency-Key, and their clients do what clients do: without an
 answer, or told to come back, they send the same request again. Each must have had one effect in the end.
 """
 
