@@ -1,9 +1,9 @@
 """P18: several replicas behind nginx over one PostgreSQL are one service, also while one of them dies.
 
 A request counts as accepted unless it was refused with 503, which says that nothing was done. Predictions must be
-answered, the first time unless the killed replica was just writing the answer: then it breaks off, which is counted, and
-its client asks again. Updates name themselves by an Idempotency-Key, and their clients do what clients do: without an
-answer, or told to come back, they send the same request again. Each must have had one effect in the end.
+answered, the first time unless the killed replica was just writing the answer: then it breaks off, which is counted,
+and its client asks again. Updates name themselves by an Idempotency-Key, and their clients do what clients do: without
+an answer, or told to come back, they send the same request again. Each must have had one effect in the end.
 """
 
 from __future__ import annotations
@@ -254,7 +254,8 @@ async def _promote(run: _Run, front: Connection, direct: list[Connection]) -> No
         return
     version = alias["version"] % VERSIONS + 1
     wanted = {"version": version, "expected_revision": alias["revision"], "reason": "check"}
-    status, answer = await front.ask("PUT", "/models/aliases/champion", wanted)
+    named = f"Idempotency-Key: from-{alias['revision']}\r\n"
+    status, answer = await front.ask("PUT", "/models/aliases/champion", wanted, headers=named)
     if status != 200:
         run.faults.append(f"a promotion was answered with {status}: {answer}")
         return
