@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,10 @@ from trust.hostile_files import hostile_files, sealed
 from trust.payments import payments
 
 #: Events of the interpreter by which something that ran would give itself away.
-GIVES_AWAY = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.", "exec", "compile", "socket.", "open")
+GIVES_AWAY = (
+    "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.", "exec", "compile", "socket.", "open",
+    "_thread.start_new_thread",
+)  # fmt: skip
 #: Megabytes by which reading hostile files may let the process grow.
 GROWTH = 128
 
@@ -137,10 +141,11 @@ def hostile(folder: Path) -> dict[str, Any]:
     """Read hostile files, bare and in a right envelope; nothing may run, and memory stays flat."""
     canary = folder / "canary"
     ran: list[str] = []
-    watching = [False]
+    watching, here = [False], get_ident()
 
     def watch(event: str, _arguments: tuple[Any, ...]) -> None:
-        if watching[0] and event.startswith(GIVES_AWAY):
+        # What other threads of the process do meanwhile is their own affair.
+        if watching[0] and get_ident() == here and event.startswith(GIVES_AWAY):
             ran.append(event)
 
     sys.addaudithook(watch)
