@@ -48,25 +48,25 @@ class FoundValues:
             self._bound(extremes["min"] or 0, extremes["max"] or 0)
 
     def settled_by(self, claim: Claim, kind: ColumnType, rows: int) -> bool:
-        """Take what the file claims of all ``rows`` values into account, where no other value can change the type.
-
-        Values that are to be read later have to be held against the claim.
-        """
+        """Whether no other of all ``rows`` values can change the type, if what the file claims of them is true."""
         if kind == "number":
             if claim.least is None or claim.most is None:
                 return False
             # Also where a bound is NaN.
             if not (claim.least >= -LARGEST and claim.most <= LARGEST):
                 return False
-            if self._whole:
-                self._bound(claim.least, claim.most)
         elif kind == "text" and not self._known_text and not self._layouts & times.UNREADABLE:
             # All that came so far may be times, and whether the rest is cannot be told from its bounds.
             return False
-        if claim.nulls >= rows:
-            return False
+        return claim.nulls < rows
+
+    def believe(self, claim: Claim, kind: ColumnType) -> None:
+        """Take what the file claims into account, in place of values that are to be read and held against it later."""
+        if kind == "number" and self._whole:
+            assert claim.least is not None
+            assert claim.most is not None
+            self._bound(claim.least, claim.most)
         self._nulls = max(self._nulls, claim.nulls)
-        return True
 
     def _bound(self, least: float, most: float) -> None:
         self._long = self._long or is_long(least, most)

@@ -70,9 +70,11 @@ class ParquetTable:
                     self._cast(Column(column, "time"), values)
             wrong = self._wrong(batch, row, faults)
             self.set_aside += 0 if wrong is None else int(wrong.sum())
-            row += batch.num_rows
+            first, row = row == 0, row + batch.num_rows
             progress(row)
-            if row < rows and not faults and _settled(found, types, claims, rows):
+            if first and row < rows and not faults and _settled(found, types, claims, rows):
+                for column, values in found.items():
+                    values.believe(claims[column], types[column])
                 self._begun, row = chain([batch], sent), rows
                 break
         if row != rows:

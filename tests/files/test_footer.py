@@ -92,6 +92,8 @@ def test_a_long_file_whose_end_tells_enough_is_read_once(tmp_path: Path, passes:
         {"items": changed(np.arange(ROWS, dtype=np.uint64), LATE, 2**63 + 5)},
         {"ok": pa.array(np.arange(ROWS) > 3, mask=np.arange(ROWS) == LATE)},
         {"id": [""] * LATE + ["a", "b"]},
+        {"id": [""] * BATCH_ROWS + ["a"] * (ROWS - BATCH_ROWS)},
+        {"id": [""] * (BATCH_ROWS - 1) + ["a"] * (ROWS - BATCH_ROWS + 1)},
         {"id": ["2025-01-01"] * ROWS},
         {"id": ["2025-01-01"] * LATE + ["not a time", ""]},
         {"id": pa.array(["a", "b", None] * (ROWS // 3) + ["a"] * (ROWS % 3)).dictionary_encode()},
@@ -109,6 +111,19 @@ def test_what_the_end_tells_changes_nothing(tmp_path: Path, late: dict[str, Any]
     assert not isinstance(untold, str)
     assert [(c.name, c.type, c.whole) for c in told[0]] == [(c.name, c.type, c.whole) for c in untold[0]]
     pd.testing.assert_frame_equal(told[1], untold[1])
+
+
+def test_a_column_filled_in_the_first_half_is_not_empty_beside_one_of_which_the_end_tells_nothing(
+    tmp_path: Path,
+) -> None:
+    half = 2 * BATCH_ROWS
+    amount = pa.array([1.5] * half + [None] * half)
+    told = read(
+        stored(tmp_path, {"amount": amount, "price": pa.array([Decimal("1.25")] * 2 * half, pa.decimal128(9, 2))})
+    )
+    assert not isinstance(told, str)
+    assert [(column.type, column.nulls) for column in told[0]] == [("number", half), ("number", 0)]
+    assert told[1]["amount"].notna().sum() == half
 
 
 @pytest.mark.parametrize("name", ["amount", "items"])
@@ -132,6 +147,7 @@ def test_numbers_that_a_model_knows_as_texts_stay_texts(tmp_path: Path, name: st
 )
 def test_an_end_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: dict[str, Any]) -> None:
     monkeypatch.setattr(FoundValues, "settled_by", lambda *_: True)
+    monkeypatch.setattr(FoundValues, "believe", lambda *_: None)
     table = open_table(stored(tmp_path, columns() | late))
     with pytest.raises(UnusableFileError, match="its end says something else of its values"):
         list(table.batches())
