@@ -131,11 +131,11 @@ def test_pods_are_closed_and_write_only_where_they_must(pod: dict[str, Any]) -> 
     named = {volume["name"] for volume in pod["spec"]["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == named
     (filled,) = pod["spec"]["initContainers"]
-    assert filled["command"] == ["cp", "-a", f"{cache}/.", "/cache/"]
+    assert filled["command"] == ["cp", "-R", f"{cache}/.", "/cache/"]
 
 
 def test_all_replicas_together_fit_into_the_database_server() -> None:
     (scaler,) = [document for document in ALL if document["kind"] == "HorizontalPodAutoscaler"]
-    # One more while a release is rolled out, and the job; PostgreSQL's own default is 100.
+    # Two more for the job and a process started by hand; PostgreSQL's own default is 100.
     together = (scaler["spec"]["maxReplicas"] + 2) * int(CONFIGURED["DETECTOR_DATABASE_CONNECTIONS"])
     assert together < 100

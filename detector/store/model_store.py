@@ -1,8 +1,7 @@
 """Where model files are: a folder, or an object store that many machines share.
 
-A file never changes under its name: ``versions/…`` for models, ``histories/…`` for what they remember of entities. What
-processes observe since a version was made is the one thing that is written again (:meth:`ModelStore.replace`), by each
-process into a file of its own.
+A file never changes under its name: ``versions/…`` for models, ``histories/…`` for what they remember of entities.
+What processes of an earlier release observed is the one thing that :meth:`ModelStore.replace` writes again.
 
 A version is registered in this order: its name is announced, the file is put and read back, the row that names it is
 committed, the announcement is taken back. So a row never lacks its file; and of a process that died before the row,
