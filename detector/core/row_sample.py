@@ -49,10 +49,10 @@ class RowSample:
     def __len__(self) -> int:
         return len(self.priorities)
 
-    def with_rows(self, table: pa.Table, priorities: Keys, *, tied: bool) -> RowSample:
+    def with_rows(self, table: pa.Table, priorities: Keys) -> RowSample:
         """Return the sample with the rows of ``table`` (n) let in, which have these ``priorities`` (n,).
 
-        With ``tied``, rows may share a priority, and what they hold decides between them.
+        Between rows that share a priority, what they hold decides.
         """
         seen = self.seen + table.num_rows
         if len(self) >= self.most:
@@ -63,8 +63,7 @@ class RowSample:
             table, priorities = table.filter(pa.array(chosen)), priorities[chosen]
         if not table.num_rows:
             return replace(self, seen=seen)
-        ties = contents_of(table) if tied else np.zeros(table.num_rows, np.uint64)
-        grown = self._joined(priorities, ties, table)
+        grown = self._joined(priorities, contents_of(table), table)
         return replace(grown if len(grown) <= WAITING * self.most else grown.bounded(), seen=seen)
 
     def merged(self, other: RowSample) -> RowSample:

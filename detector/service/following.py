@@ -73,7 +73,8 @@ class Following:
         """Write down what was observed until now."""
         with self._writing:
             with self._lock:
-                waiting, self._waiting, self._events, self._full = self._waiting, {}, 0, False
+                waiting, events = self._waiting, self._events
+                self._waiting, self._events, self._full = {}, 0, False
                 if self._timer is not None:
                     self._timer.cancel()
                     self._timer = None
@@ -85,7 +86,7 @@ class Following:
                         append_events(connection, *stream, _events_in(came), shared_events.to_bytes(came))
             except SQLAlchemyError as error:
                 _log.error("what was observed could not be written yet", reason=str(error).partition("\n")[0])
-                self._put_back(waiting)
+                self._put_back(waiting, events)
 
     def close(self) -> None:
         """Write what waits, and nothing after it."""
@@ -94,11 +95,12 @@ class Following:
             if self._timer is not None:
                 self._timer.cancel()
 
-    def _put_back(self, waiting: dict[_Stream, list[Came]]) -> None:
+    def _put_back(self, waiting: dict[_Stream, list[Came]], events: int) -> None:
         with self._lock:
             for stream, came in waiting.items():
                 self._waiting[stream] = came + self._waiting.get(stream, [])
-                self._events += _events_in(came)
+            # Requests wait for this lock: what waits is not counted again.
+            self._events += events
             if self._timer is None:
                 self._begin_timer()
 

@@ -128,7 +128,8 @@ def _named(rows: DataFrame, sampler: Sampler) -> DataFrame:
         for batch in batches:
             table = pa.Table.from_batches([batch])
             priorities = sampler.priorities(table, part, first)
-            ties = contents_of(table) if sampler.key else np.zeros(len(priorities), np.uint64)
+            # Behind a shuffle another row may stand in the same place: its contents tell that it is another one.
+            ties = contents_of(table)
             first += table.num_rows
             added = [pa.array(numbers.view(np.int64)) for numbers in (priorities, ties)]
             yield pa.RecordBatch.from_arrays([*batch.columns, *added], [*batch.schema.names, _PRIORITY, _TIE])

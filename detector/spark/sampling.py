@@ -34,7 +34,7 @@ class Sampler:
 
     def let_in(self, sample: RowSample, table: pa.Table, part: int) -> RowSample:
         """Return the sample with the next rows of a partition let in."""
-        return sample.with_rows(table, self.priorities(table, part, sample.seen), tied=bool(self.key))
+        return sample.with_rows(table, self.priorities(table, part, sample.seen))
 
     def priorities(self, table: pa.Table, part: int, first: int) -> Keys:
         """Return the priorities of rows (n,) of which so many of the same partition came before."""

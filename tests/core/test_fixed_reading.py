@@ -165,7 +165,7 @@ events = events_of(plan, source)
 columns |= compared(plan, events, histories.looked_up(events), source)
 compared(plan, events, histories.followed(events, EntityHistories(histories.columns)), source)
 print(paths_of(known, reading.aligned(known, columns).aligned)[1].sum())
-sample = RowSample(50).with_rows(table, priorities_by_key(table, ("card",), 1), tied=True)
+sample = RowSample(50).with_rows(table, priorities_by_key(table, ("card",), 1))
 TableSummary({}, sample).with_columns(table, sample, {}).to_content()
 """
 

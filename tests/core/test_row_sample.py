@@ -20,7 +20,7 @@ def sampled(table: pa.Table, most: int = 20, batch: int = 50, carriers: bool = F
     sample = RowSample(most, carriers=carriers)
     for each in table.to_batches(max_chunksize=batch):
         part = pa.Table.from_batches([each])
-        sample = sample.with_rows(part, priorities_by_key(part, ("id",), 5), tied=True)
+        sample = sample.with_rows(part, priorities_by_key(part, ("id",), 5))
     return sample.bounded()
 
 
@@ -37,7 +37,7 @@ def test_a_sample_by_key_is_the_same_in_any_order_cut_anyhow(order: list[int], c
 def test_each_row_is_as_likely_as_any_other() -> None:
     times = np.zeros(300)
     for seed in range(400):
-        sample = RowSample(30).with_rows(ROWS, priorities_by_place(0, 0, 300, seed), tied=False)
+        sample = RowSample(30).with_rows(ROWS, priorities_by_place(0, 0, 300, seed))
         times[sample.table()["id"].to_numpy()] += 1
     # 400 draws of one row in ten: 40 expected, with a deviation of 6.
     assert abs(times - 40).max() < 5 * 6

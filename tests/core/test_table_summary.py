@@ -37,7 +37,7 @@ def summed(table: pa.Table, most: int = 2_560, batch: int = 700, roles: dict[str
     summary = TableSummary({}, RowSample(most))
     for each in table.to_batches(max_chunksize=batch):
         part = pa.Table.from_batches([each])
-        sample = summary.sample.with_rows(part, priorities_by_key(part, ("number",), 1), tied=True)
+        sample = summary.sample.with_rows(part, priorities_by_key(part, ("number",), 1))
         summary = summary.with_columns(part, sample, roles or {})
     return summary.finished()
 
