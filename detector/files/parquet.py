@@ -72,7 +72,7 @@ class ParquetTable:
             self.set_aside += 0 if wrong is None else int(wrong.sum())
             first, row = row == 0, row + batch.num_rows
             progress(row)
-            if first and row < rows and not faults and _settled(found, types, claims, rows):
+            if first and row < rows and not faults and self._fits(batch, rows) and _settled(found, types, claims, rows):
                 for column, values in found.items():
                     values.believe(claims[column], types[column])
                 self._begun, row = chain([batch], sent), rows
@@ -121,6 +121,14 @@ class ParquetTable:
             row += batch.num_rows
             if told:
                 yield aside_frame(told.values())
+
+    def _fits(self, first: pa.RecordBatch, rows: int) -> bool:
+        """Whether all rows fit into what a file may unpack to, if they are as long as the first ones.
+
+        Else that is found out before anybody gathers rows.
+        """
+        limit = self._options.limits.expanded_bytes
+        return limit is None or bool(first.nbytes * rows <= limit * first.num_rows)
 
     def _as_claimed(self, batch: pa.RecordBatch) -> bool:
         """Whether whole numbers are as the file's end says; beyond that they could not be read as what was decided."""
