@@ -31,8 +31,6 @@ if sys.platform != "win32":
 TICK = 0.5
 #: Seconds in which a body may be slower than the least rate.
 GRACE = 5.0
-#: Seconds in which the rest of a body gathers that nobody wants: taken bit by bit, it would keep those at work from it.
-REST_SECONDS = 0.02
 #: Seconds for which the rest of a body is still taken that was answered before it was complete.
 DRAIN = 5.0
 
@@ -172,9 +170,6 @@ class GuardedProtocol(HttpToolsProtocol):
             # What came of a body that nobody read would be kept until the connection is used again.
             self.cycle.body = bytearray()
         super().on_response_complete()
-        if self.in_body and self.idle and not self.transport.is_closing():
-            self.flow.pause_reading()
-            self.loop.call_later(REST_SECONDS, self._take_the_rest)
 
     def shutdown(self) -> None:
         """End after the request that is under way, or that lies unread; at once where there is none."""
@@ -246,10 +241,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
-
-    def _take_the_rest(self) -> None:
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self.guard.arrived += 1
