@@ -144,7 +144,7 @@ def run(command: list[str], home: Path) -> Ran:
         most = 0
         while process.poll() is None:
             most = max(most, held(process.pid))
-            time.sleep(LOOK)
+            time.sleep(LOOK)  # memory is sampled, and looking all the time would take a processor
         wall = time.perf_counter() - begin
         assert process.stdout is not None
         said = process.stdout.read().decode()

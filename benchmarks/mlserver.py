@@ -176,7 +176,9 @@ class Asker:
         found = bytearray()
         while (split := found.find(b"\r\n\r\n")) < 0:
             found += self._received()
-        length = int(re.search(rb"content-length: *(\d+)", found[:split], re.IGNORECASE).group(1))  # type: ignore[union-attr]
+        told = re.search(rb"content-length: *(\d+)", found[:split], re.IGNORECASE)
+        assert told is not None
+        length = int(told[1])
         while len(found) < split + 4 + length:
             found += self._received()
         return bytes(found)

@@ -82,6 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.stuck = 0.0
         self.head_bytes = self.body_bytes = self.unsent = 0
 
+    # uvicorn's own narrows asyncio's parameter in the same way.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, at the cost of an idle one when there are too many."""
         if len(self.connections) >= self.guard.settings.max_connections and not self._make_room():

@@ -89,7 +89,8 @@ class ApiServer(Server):
             own = socket.socket(fileno=os.dup(listener.fileno()))
             own.setblocking(False)
             self._listeners.append(own)
-            # uvloop takes one new connection each time that it comes round; with much to do, that is too seldom.
+            # uvloop takes one new connection each time that it comes round; with much to do, that is too seldom. What
+            # watches no sockets, as on Windows, takes them as fast as they come.
             with suppress(NotImplementedError):
                 loop.add_reader(own, self._take_connections, own)
 
@@ -115,7 +116,7 @@ class ApiServer(Server):
             server.close()
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError):  # as it was not added
                 loop.remove_reader(listener)
             self._take_connections(listener)
             listener.close()

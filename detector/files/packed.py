@@ -42,6 +42,7 @@ def refuse_bomb(path: Path, name: str, expanded_limit: int) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = [(entry.file_size, entry.compress_size) for entry in archive.infolist()]
+    # All that a damaged archive raises; the last for a compression that Python does not know.
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return  # the parser has the word
     expanded = sum(size for size, _ in sizes)
