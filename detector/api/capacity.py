@@ -5,7 +5,8 @@ kind           what it is                                      where it is bound
 =============  ==============================================  ==================================================
 single         ``POST /predict``: scored on the event loop     requests that have arrived and are not begun; in
                                                                front of the application, see ``connections.py``
-batch          ``POST /predict/batch``, and with ``explain``   a lane: some run, some wait
+batch          ``POST /predict/batch``, and with ``explain``   a lane: some run, some wait; long bodies beyond
+                                                               it in front of the application as well
 learn          ``POST /train``, ``POST /update``               a lane
 other          all else but the state of the process           a lane
 =============  ==============================================  ==================================================
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from starlette.responses import Response
@@ -138,7 +139,7 @@ class CapacityMiddleware:
             return
         capacity = self._admission
         lane = capacity.lane(scope)
-        declared = _declared_bytes(scope)
+        declared = declared_bytes(scope["headers"])
         if lane is None and 0 <= declared <= SMALL_BODY:
             await self.app(scope, receive, send)
             return
@@ -211,9 +212,9 @@ class _Body:
         self._held = 0
 
 
-def _declared_bytes(scope: Scope) -> int:
+def declared_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """Return how long a request says that its body is; -1 where it has one and does not say."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"content-length":
             return int(value[:20]) if value.isdigit() else -1
         if name == b"transfer-encoding":

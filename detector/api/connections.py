@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import array
 import asyncio
-import re
 import sys
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, ClassVar
 
-from starlette.responses import Response
+import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from detector.api.capacity import ALWAYS_ANSWERED, Capacity, busy_response
-from detector.api.problems import problem_response
+from detector.api.capacity import ALWAYS_ANSWERED, Capacity, busy_response, declared_bytes
+from detector.api.discarding import POSSIBLE, Discarding
+from detector.api.raw import as_sent, cut_answer, is_plain_prediction
 from detector.settings import Settings
 
 if sys.platform != "win32":
@@ -33,11 +33,10 @@ TICK = 0.5
 GRACE = 5.0
 #: Seconds for which the rest of a body is still taken that was answered before it was complete.
 DRAIN = 5.0
+#: A rest of so many bytes is dropped unseen.
+_MUCH = 1 << 16
 
-_PREDICTION = b"POST /predict HTTP/1.1\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length: ?(\d{1,6})\r\n")
-#: What makes more of a request than its own bytes; such requests are parsed before they are refused.
-_UNUSUAL = (b"\r\ntransfer-encoding", b"\r\nexpect", b"\r\nconnection", b"\r\nupgrade", b"\r\n ", b"\r\n\t")
+_BATCH = b"/predict/batch"
 _ALWAYS = frozenset(path.encode() for path in ALWAYS_ANSWERED)
 
 
@@ -52,7 +51,7 @@ class Guard:
         self.cut = 0
         self.stopping = False
         self.most_waiting = settings.max_predictions_waiting
-        self.refusal = _raw(busy_response("single"))
+        self.refusals = {kind: as_sent(busy_response(kind)) for kind in ("single", "batch")}
 
     def entrance(self, app: ASGIApp) -> ASGIApp:
         """Return ``app``, behind a counter of what it has begun."""
@@ -81,6 +80,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.seconds = 0.0
         self.stuck = 0.0
         self.head_bytes = self.body_bytes = self.unsent = 0
+        self.discarding: Discarding | None = None
 
     # uvicorn's own narrows asyncio's parameter in the same way.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -88,13 +88,15 @@ class GuardedProtocol(HttpToolsProtocol):
         if len(self.connections) >= self.guard.settings.max_connections and not self._make_room():
             self.turned_away = True
             self.guard.capacity.refused["other"] += 1
-            transport.write(_raw(busy_response("other"), close=True))
+            transport.write(as_sent(busy_response("other"), close=True))
             transport.close()
             return
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
+        if self.discarding is not None:
+            self.discarding.stop()
         if not self.turned_away:
             super().connection_lost(exc)
 
@@ -107,11 +109,13 @@ class GuardedProtocol(HttpToolsProtocol):
             # Under overload even reading a request is too much: its bytes are never parsed.
             guard.capacity.refused["single"] += 1
             self.seconds, self.spared = 0.0, True
-            self.transport.write(guard.refusal)
+            self.transport.write(guard.refusals["single"])
             return
         if not self.in_body:
             self.head_bytes += len(data)
         super().data_received(data)
+        if self.in_body and self.idle and not self.refused:
+            self._discard()
         if self.in_head and self.head_bytes > self.guard.settings.max_head_bytes:
             self.cut(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
@@ -143,6 +147,11 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.head_bytes > guard.settings.max_head_bytes and self._head_size() > guard.settings.max_head_bytes:
             self.cut(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
             return
+        if self.url == _BATCH and guard.capacity.lanes["batch"].full and self.idle and self._can_discard():
+            # Its body, a megabyte often, is on the way; the answer need not go through the application.
+            guard.capacity.refused["batch"] += 1
+            self.transport.write(guard.refusals["batch"])
+            return
         super().on_headers_complete()
         if guard.stopping and self.cycle is not None:
             self.cycle.keep_alive = False
@@ -152,17 +161,21 @@ class GuardedProtocol(HttpToolsProtocol):
         self.body_bytes += len(body)
         if self.refused or self.transport.is_closing():
             return
-        if self.cycle.response_complete and self.body_bytes > self.guard.settings.max_request_bytes:
+        if not self.idle:
+            super().on_body(body)
+        elif self.body_bytes > self.guard.settings.max_request_bytes:
             self.transport.close()
-            return
-        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request; one that is refused is answered here."""
         self.in_body, self.head_bytes = False, 0
         if self.refused:
             self._answer_refused(close=self.guard.stopping or not self.parser.should_keep_alive())
-        elif self.cycle is not None and not self.transport.is_closing():
+        elif self.transport.is_closing():
+            return
+        elif self.idle:
+            self._expect_more()
+        else:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -171,6 +184,8 @@ class GuardedProtocol(HttpToolsProtocol):
             # What came of a body that nobody read would be kept until the connection is used again.
             self.cycle.body = bytearray()
         super().on_response_complete()
+        if self.in_body and self.idle:
+            self._discard()
 
     def shutdown(self) -> None:
         """End after the request that is under way, or that lies unread; at once where there is none."""
@@ -225,7 +240,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Say why, unless an answer is under way, and close."""
         self.guard.cut += 1
         if self.idle or not self.cycle.response_started:
-            self.transport.write(_raw(_cut_response(status, self.guard.settings), close=True))
+            self.transport.write(as_sent(cut_answer(status, self.guard.settings), close=True))
         if not self.idle:
             # Who reads the body learns that nobody sends it any more, and answers nobody.
             self.cycle.disconnected = True
@@ -235,13 +250,45 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _answer_refused(self, *, close: bool) -> None:
         self.refused = False
-        self.transport.write(_raw(busy_response("single"), close=True) if close else self.guard.refusal)
+        self.transport.write(as_sent(busy_response("single"), close=True) if close else self.guard.refusals["single"])
         if close:
             self.transport.close()
-        elif self.timeout_keep_alive_task is None:
+        else:
+            self._expect_more()
+
+    def _expect_more(self) -> None:
+        """Begin to wait for the next request."""
+        if self.timeout_keep_alive_task is None:
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
+
+    def _can_discard(self) -> bool:
+        """Whether the connection goes on after this request, and much of its body is still to come."""
+        if not POSSIBLE or self.guard.stopping or self.expect_100_continue or not self.parser.should_keep_alive():
+            return False
+        declared = declared_bytes(self.headers)
+        return declared <= self.guard.settings.max_request_bytes and declared - self.body_bytes >= _MUCH
+
+    def _discard(self) -> None:
+        """Drop what is still to come of a body whose request has been answered."""
+        if self.discarding is None and not self.transport.is_closing() and self._can_discard():
+            self.transport.pause_reading()
+            descriptor = self.transport.get_extra_info("socket").fileno()
+            rest = declared_bytes(self.headers) - self.body_bytes
+            self.discarding = Discarding(descriptor, rest, self._discarded)
+
+    def _discarded(self, whole: bool) -> None:
+        self.discarding = None
+        if not whole:
+            self.transport.close()
+        if self.transport.is_closing():
+            return
+        # The one before waits for the bytes that it was spared.
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.on_message_complete()
+        self.transport.resume_reading()
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         self.guard.arrived += 1
@@ -249,17 +296,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _is_whole_prediction(self, data: bytes) -> bool:
         """Whether ``data`` is exactly one plain request to score, on a connection that expects a new one."""
-        if self.in_head or self.in_body or self.guard.stopping or not self.idle or not data.startswith(_PREDICTION):
-            return False
-        end = data.find(b"\r\n\r\n")
-        head = data[: end + 2].lower()
-        length = _LENGTH.search(head)
-        return (
-            length is not None
-            and int(length[1]) == len(data) - end - 4
-            and head.count(b"\r\ncontent-length:") == 1
-            and not any(unusual in head for unusual in _UNUSUAL)
-        )
+        expected = not (self.in_head or self.in_body or self.guard.stopping) and self.idle
+        return expected and is_plain_prediction(data)
 
     def _make_room(self) -> bool:
         waiting = [other for other in self.connections if isinstance(other, GuardedProtocol) and not other._busy()]
@@ -290,23 +328,3 @@ async def look_after(connections: set[Any]) -> None:
                 # A process that stood still for long must not blame its clients.
                 connection.look(min(now - last, 2 * TICK))
         last = now
-
-
-def _cut_response(status: HTTPStatus, limits: Settings) -> Response:
-    if status is HTTPStatus.REQUEST_TIMEOUT:
-        detail = (
-            f"The request did not arrive in time: its head has {limits.max_head_seconds:g} s, its body "
-            f"{limits.max_body_seconds:g} s and at least {limits.min_body_bytes_per_second:,} bytes a second."
-        )
-        return problem_response(status, "request_timeout", detail)
-    detail = f"The head of the request is longer than {limits.max_head_bytes:,} bytes."
-    return problem_response(status, "head_too_large", detail)
-
-
-def _raw(response: Response, *, close: bool = False) -> bytes:
-    """Return a whole answer as it is sent."""
-    status = HTTPStatus(response.status_code)
-    head = [b"HTTP/1.1 %d %s" % (status, status.phrase.encode())]
-    head += [name + b": " + value for name, value in response.raw_headers]
-    head += [b"connection: close"] if close else []
-    return b"\r\n".join(head) + b"\r\n\r\n" + bytes(response.body)

@@ -1,6 +1,7 @@
 """Slow, greedy and silent clients on real sockets."""
 
 import json
+import re
 import socket
 import threading
 from concurrent.futures import Future
@@ -208,6 +209,67 @@ def test_a_refused_client_that_waits_to_be_told_to_send_is_told_so_at_once(runni
             assert rest(wire) == b""
     finally:
         guard.most_waiting = 48
+
+
+@pytest.fixture
+def full(running):
+    """The lane of batches as it is when no more may wait."""
+    lane = running.server._guard.capacity.lanes["batch"]
+    before = lane.running, lane._waiting
+    lane.running, lane._waiting = lane._most, 0
+    yield
+    lane.running, lane._waiting = before
+
+
+@pytest.mark.parametrize("length", [1_000, 70_000, 199_999])
+def test_a_batch_without_room_is_refused_by_its_head_and_its_connection_goes_on(running, full, length):
+    with running.connect() as wire:
+        for _ in range(3):
+            wire.sendall(sent("POST", "/predict/batch", b"", length=length))
+            status, headers, document = answer(wire)
+            assert (status, headers["retry-after"], document["code"]) == (503, "1", "overloaded")
+            assert headers["content-type"] == "application/problem+json"
+            wire.sendall(b"x" * length + sent("GET", "/health"))
+            assert answer(wire)[0] == 200
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+def test_of_what_nobody_wants_exactly_the_body_is_dropped(running, full, pieces):
+    body = b"GET /nowhere HTTP/1.1\r\n\r\n" * 7_000
+    whole = sent("POST", "/predict/batch", body) + sent("POST", "/predict", ROW, "Connection: close")
+    with running.connect() as wire:
+        for piece in range(pieces):
+            wire.sendall(whole[piece * len(whole) // pieces : (piece + 1) * len(whole) // pieces])
+        assert re.findall(rb"HTTP/1.1 (\d+)", rest(wire)) == [b"503", b"200"]
+
+
+def test_who_vanishes_while_a_body_is_dropped_is_forgotten(running, full):
+    state = running.server.server_state
+    known = set(state.connections)
+    with running.connect() as wire:
+        wire.sendall(sent("POST", "/predict/batch", b"x" * 100_000, length=190_000))
+        assert answer(wire)[0] == 503
+        (ours,) = state.connections - known
+        wire.shutdown(socket.SHUT_WR)
+        assert rest(wire) == b""
+    assert ours not in state.connections
+    assert ours.discarding is None
+
+
+def test_a_dropped_body_that_does_not_end_is_cut(running, full, monkeypatch):
+    monkeypatch.setattr(connections, "DRAIN", 0.1)
+    with running.connect() as wire:
+        wire.sendall(sent("POST", "/predict/batch", b"x", length=190_000))
+        assert answer(wire)[0] == 503
+        assert rest(wire) == b""
+
+
+@pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue"])
+def test_a_batch_that_is_the_last_on_its_connection_is_refused_by_the_application(running, full, header):
+    with running.connect() as wire:
+        wire.sendall(sent("POST", "/predict/batch", b"", header, length=100_000))
+        assert answer(wire)[0] == 503
+        assert rest(wire) == b""
 
 
 def test_an_idle_connection_makes_room_for_a_new_one(home):
