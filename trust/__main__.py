@@ -1,4 +1,4 @@
-"""``python -m trust [P1 P5 ...] [--short] [--broken]``: check the promises and print promise, figure, verdict.
+"""``python -m trust [P1 P5 ...] [--short] [--broken] [--times N]``: check the promises and print promise, figure, verdict.
 
 Exit code 0 when every promise was kept (with ``--broken``: when every broken one was caught), else 1.
 """
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="promises to check, such as P1; all by default")
     parser.add_argument("--short", action="store_true", help="the short form that the tests run")
     parser.add_argument("--broken", action="store_true", help="break each promise on purpose; the checks must notice")
+    parser.add_argument("--times", type=int, default=1, help="draw so many times as many random calls (I2)")
     options = parser.parse_args(arguments)
     promises = all_promises()
     unknown = set(options.names) - {promise.name for promise in promises}
@@ -33,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     right = True
     for promise in chosen:
         begun = perf_counter()
-        outcome = checked(promise, Size(full=not options.short), options.broken)
+        outcome = checked(promise, Size(not options.short, options.times), options.broken)
         seconds = perf_counter() - begun
         expected = outcome.kept is not options.broken
         right = right and expected

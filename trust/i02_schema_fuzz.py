@@ -100,11 +100,12 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
         callers = [_caller(name, folder / name, stack) for name in names]
         _alone(callers, size)
         for caller in callers:
-            _in_sequence(caller, size.choose(20, 1))
+            _in_sequence(caller, size.times * size.choose(20, 1))
     answers = sum((caller.answers for caller in callers), Counter[int]())
+    least = min(caller.answers.total() for caller in callers)
     told = ", ".join(f"{count:,} x {status}" for status, count in sorted(answers.items()))
     return Outcome(
-        f"{answers.total():,} calls by {len(callers)} kind(s) of caller: {told}",
+        f"{answers.total():,} calls by {len(callers)} kind(s) of caller, {least:,} or more each: {told}",
         tuple(f"{caller.name}: {fault}" for caller in callers for fault in caller.faults.values()),
     )
 
@@ -157,7 +158,7 @@ def _alone(callers: Sequence[Caller], size: Size) -> None:
     for found in callers[0].schema.get_all_operations():
         operation = found.ok()
         modes = [mode for mode in schemathesis.GenerationMode if len(operation.body) or not mode.is_negative]
-        each = size.choose(*DRAWN.get(operation.path, OTHERS)) // len(modes)
+        each = size.times * size.choose(*DRAWN.get(operation.path, OTHERS)) // len(modes)
         for mode in modes:
             for begun in range(0, each, AT_A_TIME):
                 _many(operation, mode, callers, min(AT_A_TIME, each - begun), begun)

@@ -15,9 +15,13 @@ FAULTS_SHOWN = 3
 
 @dataclass(frozen=True)
 class Size:
-    """How much is tried. ``full`` is what the promise states; the short form is for every run of the tests."""
+    """How much is tried. ``full`` is what the promise states; the short form is for every run of the tests.
+
+    ``times``: where cases are drawn at random, so many times as many are, and other ones.
+    """
 
     full: bool
+    times: int = 1
 
     def choose(self, full: T, short: T) -> T:
         """Return what fits the size."""
