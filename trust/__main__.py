@@ -1,4 +1,4 @@
-"""``python -m trust [P1 P5 ...] [--short] [--broken] [--times N]``: check the promises and print promise, figure, verdict.
+"""``python -m trust [P1 P5 ...] [--short] [--broken] [--times N]``: check the promises and print what was found.
 
 Exit code 0 when every promise was kept (with ``--broken``: when every broken one was caught), else 1.
 """
