@@ -27,8 +27,8 @@ from detector.store.model_store import ModelStore, open_model_store
 from tests.databases import databases
 from tests.object_stores import ObjectServer, object_store
 from tests.service.conftest import PARAMETERS, transactions
+from tests.service.replicas import LATER, ROLES, habit, payments
 from tests.service.reviewing import queued
-from tests.service.test_following import LATER, ROLES, habit, payments
 
 OpenMachine = Callable[[str], Workspace]
 
@@ -224,7 +224,9 @@ def test_all_models_are_copied_into_another_store_and_serve_from_there(
     assert other.open_models().names() == ws.models.names()
     assert main(["copy-models", "--to", str(ws.settings.model_store)]) == 2
     assert "onto themselves" in capsys.readouterr().err
-    ws.models.replace(ws.models.names("versions/")[0], b"damaged")
+    name = ws.models.names("versions/")[0]
+    ws.models.delete(name)
+    ws.models.put(name, b"damaged")
     for path in ws.settings.model_cache_folder.glob("*.model"):
         path.unlink()
     assert main(["copy-models", "--to", str(tmp_path / "another")]) == 2
