@@ -115,7 +115,7 @@ class Following:
                 self._write()
                 return
             with self._lock:
-                self._timer = None
+                self._stop_timer()
                 self._begin_timer()
                 many = self._waiting - sum(packed.events for packed in self._packed)
             if many >= MOST_IN_ROW:
@@ -131,9 +131,7 @@ class Following:
 
     def _write(self) -> None:
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_timer()
         try:
             self._pack()
             while self._packed:
@@ -168,6 +166,11 @@ class Following:
         if self._failures:
             _log.warning("what was observed is written again", never_written=dropped)
         self._failures, self._next_try = 0, float("-inf")
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _begin_timer(self) -> None:
         if self._timer is None and not self._closed:
