@@ -36,13 +36,13 @@ from detector.store.observed_folds import (
 from detector.store.registry import Registry
 
 #: Events are folded once so many of them, or so many rows of the log, are older than ``SETTLED``. Who loads a version
-#: lets all that are not folded in: a million in 0.6 s, and a row, however small, in 0.13 ms.
+#: lets in all that are not folded; a row, however small, costs as much as some hundred events.
 FOLDED, FOLDED_ROWS = 1_000_000, 20_000
 #: No event is folded, or taken out of the log, before this age; a process that stood still for longer may have to load
 #: its model anew.
 SETTLED = timedelta(minutes=15)
 #: Events are folded at the latest at this age. Those that were folded stay in the log until then, up to a size.
-KEPT, MOST_BYTES = timedelta(days=1), 64 * 2**20
+KEPT, MOST_BYTES = timedelta(days=1), 32 * 2**20
 #: Rows that are taken out in one transaction, since others wait for it.
 ROWS_AT_ONCE = 5_000
 #: After this time a file of histories that nothing names can only be one that nobody reads any more.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, delete, insert, select, union
+from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, union, update
 
 from detector.store.observed_tables import observed_files, observed_folds
 from detector.store.tables import aliases, versions
@@ -75,7 +75,7 @@ def keep_fold(connection: Connection, version: int, before: Fold | None, fold: F
     """Put ``fold`` in the place of ``before``; ``False`` when another one is there by now."""
     if knowing(connection, version).fold != before:
         return False
-    connection.execute(delete(observed_folds).where(_folds.version == version))
+    _let_go(connection, _folds.version == version)
     connection.execute(
         insert(observed_folds).values(
             version=version, position=fold.position, file=fold.file, folded_at=datetime.now(UTC)
@@ -87,7 +87,7 @@ def keep_fold(connection: Connection, version: int, before: Fold | None, fold: F
 def drop_folds(connection: Connection, entities: str, position: int) -> None:
     """Drop those of versions with these entities that end before ``position``: the log does not go on from there."""
     mine = select(_versions.number).where(_versions.figures[ENTITIES].as_string() == entities)
-    connection.execute(delete(observed_folds).where(_folds.version.in_(mine), _folds.position < position))
+    _let_go(connection, _folds.version.in_(mine) & (_folds.position < position))
 
 
 # Files
@@ -98,20 +98,27 @@ def note_file(connection: Connection, file: str, abandoned: datetime) -> bool:
     if file in left_files(connection, abandoned):
         return False
     connection.execute(delete(observed_files).where(_files.file == file))
-    connection.execute(insert(observed_files).values(file=file, written_at=datetime.now(UTC)))
+    connection.execute(insert(observed_files).values(file=file, noted_at=datetime.now(UTC)))
     return True
 
 
 def left_files(connection: Connection, abandoned: datetime) -> list[str]:
-    """Return the files that were written before ``abandoned`` and that nothing names."""
+    """Return the files that nothing names, and that were written or let go before ``abandoned``."""
     named = union(select(_folds.file), select(_versions.figures[HISTORIES].as_string())).subquery()
     query = select(_files.file).outerjoin(named, named.c[0] == _files.file)
-    return list(connection.scalars(query.where(_files.written_at < abandoned, named.c[0].is_(None))))
+    return list(connection.scalars(query.where(_files.noted_at < abandoned, named.c[0].is_(None))))
 
 
 def forget_file(connection: Connection, file: str) -> None:
     """Note that a file is gone."""
     connection.execute(delete(observed_files).where(_files.file == file))
+
+
+def _let_go(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Drop folds; somebody may be reading their files just now."""
+    files = select(_folds.file).where(which)
+    connection.execute(update(observed_files).where(_files.file.in_(files)).values(noted_at=datetime.now(UTC)))
+    connection.execute(delete(observed_folds).where(which))
 
 
 def _query() -> Select[Any]:

@@ -31,12 +31,12 @@ observed_folds = Table(
     Column("folded_at", Moment, nullable=False),
 )
 
-#: Files of histories that this database had written, until they are removed.
+#: Files of histories that this database had written, until they are removed: when that was, or a row let go of them.
 observed_files = Table(
     "observed_files",
     metadata,
     Column("file", String(64), primary_key=True),
-    Column("written_at", Moment, nullable=False),
+    Column("noted_at", Moment, nullable=False),
 )
 
 #: Columns that a version has met in requests and does not know; ``digest`` is of the name, which is in the content.

@@ -24,6 +24,7 @@ from detector.store.observed import append_events, last_number
 from detector.store.observed_folds import note_file
 from detector.store.observed_tables import observed_columns, observed_events, observed_files
 from tests.service.replicas import AGES, LATER, ROLES, assert_alike, entities_of, fold_now, observe, payments, state
+from trust.migrating import migrate_to
 
 Pair = tuple[Workspace, Workspace]
 
@@ -42,7 +43,7 @@ def age(ws: Workspace, by: timedelta) -> None:
     with ws.database.write() as connection:
         for table, column in (
             (observed_events, observed_events.c.at),
-            (observed_files, observed_files.c.written_at),
+            (observed_files, observed_files.c.noted_at),
             (tables.aliases, tables.aliases.c.moved_at),
         ):
             for (moment,) in connection.execute(select(column).distinct()).all():
@@ -367,8 +368,10 @@ def test_files_that_nothing_names_are_removed_after_a_day_and_no_others(pair: Pa
     one, _ = pair
     one.models.put(f"histories/{'0' * 64}.histories", b"of another database")
     for hour in (10, 11):
+        age(one, timedelta(days=2))
         observe(one, hour)
         assert fold_now(one)
+    # Somebody may read the one before just now, however old it is.
     assert history_files(one) == 4
     one.folding.sweep()
     assert history_files(one) == 4
@@ -378,6 +381,22 @@ def test_files_that_nothing_names_are_removed_after_a_day_and_no_others(pair: Pa
     assert_alike(load(one.registry, 1).detector, one.current_champion().detector)
     with one.database.read() as connection:
         assert connection.scalar(select(func.count()).select_from(observed_files)) == 1
+
+
+def test_files_of_folds_that_were_made_before_files_were_noted_are_known(pair: Pair) -> None:
+    one, _ = pair
+    observe(one, 10)
+    assert fold_now(one)
+
+    def noted() -> list[str]:
+        with one.database.read() as connection:
+            return list(connection.scalars(select(observed_files.c.file)))
+
+    before = noted()
+    with one.database.write() as connection:
+        migrate_to(connection, "0007")
+    one.database.migrate()
+    assert noted() == before != []
 
 
 def test_a_file_that_is_being_removed_is_not_named_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:

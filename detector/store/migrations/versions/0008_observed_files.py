@@ -13,12 +13,12 @@ def upgrade() -> None:
     op.create_table(
         "observed_files",
         sa.Column("file", sa.String(64), nullable=False),
-        sa.Column("written_at", sa.DateTime(timezone=False), nullable=False),
+        sa.Column("noted_at", sa.DateTime(timezone=False), nullable=False),
         sa.PrimaryKeyConstraint("file", name="pk_observed_files"),
     )
-    # Files of folds that were made before are known from now on.
+    # Those of folds are known from now on.
     op.execute(
-        "INSERT INTO observed_files (file, written_at) SELECT file, MAX(folded_at) FROM observed_folds GROUP BY file"
+        "INSERT INTO observed_files (file, noted_at) SELECT file, MAX(folded_at) FROM observed_folds GROUP BY file"
     )
 
 
