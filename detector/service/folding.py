@@ -69,7 +69,6 @@ class Folding:
         for entities in all_entities:
             with self._registry.database.read() as connection:
                 versions = self._kept(connection, entities)
-            self._unreadable.clear()
             for version in versions:
                 self._try_to_fold(version.version, entities)
             self.take_out(entities)
@@ -116,13 +115,15 @@ class Folding:
 
     def _try_to_fold(self, version: int, entities: str) -> None:
         try:
-            fold(self._registry, version, entities)
+            if fold(self._registry, version, entities):
+                self._unreadable.discard(version)
         except ModelStoreError as error:
             _log.warning("what was observed is folded later", version=version, reason=error.message)
         except ModelFileError as error:
             # What cannot be read must not keep the log for ever.
+            if version not in self._unreadable:
+                _log.error("what was observed cannot be folded", version=version, reason=error.message)
             self._unreadable.add(version)
-            _log.error("what was observed cannot be folded", version=version, reason=error.message)
 
     def _kept(self, connection: Connection, entities: str) -> list[Knowing]:
         """Return the versions with these entities that are kept up to date."""

@@ -72,8 +72,8 @@ def last_number(connection: Connection) -> int:
 
 
 def all_entities(connection: Connection) -> list[str]:
-    """Return the entities of which the log holds events."""
-    return list(connection.scalars(select(_events.entities).where(_events.events > 0).distinct()))
+    """Return the entities of which the log holds events, or has held some."""
+    return list(connection.scalars(select(_events.entities).distinct()))
 
 
 def behind(connection: Connection, entities: str, position: int, before: datetime) -> Behind:
