@@ -31,6 +31,7 @@ BOTH = (
     "tests/service/review/test_deciding.py",
     "tests/service/review/test_locking.py",
     "tests/service/review/test_saved_views.py",
+    "tests/service/test_folding.py",
     "tests/service/test_jobs.py",
     "tests/service/test_loading.py",
 )

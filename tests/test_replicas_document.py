@@ -117,13 +117,21 @@ def test_compose_has_two_replicas_behind_nginx_that_share_database_and_folders()
 
 
 def test_every_name_and_number_that_it_tells_is_right() -> None:
-    from detector.service.following import MOST_WAITING, PAUSE
-    from detector.service.loading import FOLDED, KEPT
+    from detector.service.folding import ABANDONED, FOLDED, FOLDED_ROWS, KEPT, MOST_BYTES, SETTLED
+    from detector.service.following import LONGEST_PAUSE, MOST_AT_ONCE, MOST_WAITING, PAUSE
+    from detector.store.observed_folds import MOST_WAITING as MOST_UPDATES
 
     known = {"DETECTOR_API_KEY", *(f"DETECTOR_{name.upper()}" for name in Settings.model_fields)}
     assert set(re.findall(r"DETECTOR_[A-Z_]+", TEXT)) <= known
-    assert f"{FOLDED:,} events are older than a quarter of an hour" in TEXT
-    assert KEPT.total_seconds() == 900
+    assert "more than a million, or fill more than 20,000 rows, or wait for a day" in TEXT
+    assert (FOLDED, FOLDED_ROWS, KEPT.days, ABANDONED.days) == (1_000_000, 20_000, 1, 1)
+    assert "older than a quarter of an hour" in TEXT
+    assert SETTLED.total_seconds() == 900
+    assert "the four newest updates that wait" in TEXT
+    assert MOST_UPDATES == 4
+    assert f"more than {MOST_BYTES // 2**20} MB of it" in TEXT
+    assert f"after {LONGEST_PAUSE:.0f} seconds at the longest" in TEXT
+    assert f"{MOST_AT_ONCE:,} events, between which" in TEXT
     assert PAUSE == 0.25
     assert "of a quarter of a second, and of up to" in TEXT
     assert f"up to {LATEST:.0f} seconds or {ROWS_TOGETHER:,} rows" in TEXT

@@ -123,19 +123,6 @@ class Behaviour:
             histories.append(history)
         return cls(tuple(plans), tuple(histories))
 
-    def merged(self, other: Behaviour) -> Behaviour:
-        """Return what both know together; see :meth:`EntityHistories.merged`.
-
-        Raises
-        ------
-        ValueError
-            When they are of other entities.
-        """
-        if self.plans != other.plans:
-            raise ValueError("histories of different entities cannot be merged")
-        pairs = zip(self.histories, other.histories, strict=True)
-        return Behaviour(self.plans, tuple(mine.merged(theirs) for mine, theirs in pairs))
-
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of the columns that the derived features come from, each once."""

@@ -1,4 +1,4 @@
-"""What a detector remembers of entities, from outside: followed, put apart, and added up."""
+"""What a detector remembers of entities, from outside: followed, put apart, and taken up again."""
 
 from __future__ import annotations
 
@@ -72,24 +72,15 @@ class Remembering(FittedEstimator):
         behaviour = self._fitted().behaviour
         return None if behaviour is None else archive.to_bytes({"histories": behaviour.to_content()})
 
-    def begun(self) -> Self:
-        """Return this detector with empty histories, for what is to be remembered apart."""
-        behaviour = self._fitted().behaviour
-        return (
-            self if behaviour is None else self._with(self._fitted().with_behaviour(Behaviour.begun(behaviour.plans)))
-        )
-
-    def with_histories(self, data: bytes, *, add: bool = False) -> Self:
-        """Return this detector with the histories that :meth:`histories_to_bytes` wrote; this one stays as it is.
-
-        They take the place of its own, or come to them with ``add``.
+    def with_histories(self, data: bytes) -> Self:
+        """Return this detector with the histories that :meth:`histories_to_bytes` wrote, in place of its own.
 
         Raises
         ------
         ModelFileError
             When the bytes are damaged, or do not belong to a model with these entities.
         """
-        return self._with(stored_model.with_histories(self._fitted(), archive.from_bytes(data), add=add))
+        return self._with(stored_model.with_histories(self._fitted(), archive.from_bytes(data)))
 
     def with_histories_of(self, other: Self) -> Self:
         """Return this detector with the histories of another one, which must be of the same entities."""

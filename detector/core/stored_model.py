@@ -89,8 +89,8 @@ def from_content(content: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     return dict(parameters), dict(training), Fitted(schema, tracked, sample, behaviour, decisions)
 
 
-def with_histories(known: Fitted, content: dict[str, Any], *, add: bool) -> Fitted:
-    """Return the model with the histories of a file of their own, in place of its own or beside them.
+def with_histories(known: Fitted, content: dict[str, Any]) -> Fitted:
+    """Return the model with the histories of a file of their own, in place of its own.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def with_histories(known: Fitted, content: dict[str, Any], *, add: bool) -> Fitt
     behaviour = Behaviour.from_content(found["histories"])
     if known.behaviour is None or behaviour.plans != known.behaviour.plans:
         raise ModelFileError("These histories do not belong to this model: its entities are others.")
-    return known.with_behaviour(known.behaviour.merged(behaviour) if add else behaviour)
+    return known.with_behaviour(behaviour)
 
 
 def _texts(values: list[Any]) -> bool:

@@ -3,12 +3,15 @@
 Events of entities are a log in the database. A version is made at a position of that log; whoever loads it lets in what
 came behind, and whoever keeps it in memory goes on from where it was. So a version that is made while events come in
 misses none of them, whichever version answered meanwhile, and no process writes over what another one has seen.
+
+What is old is folded into histories and taken out of the log, see :mod:`detector.service.folding`. A version that the
+log does not go back to any more takes the histories of the nearest version with the same entities that it does go back
+to: those know all that was observed, as the ones do that two versions are compared with.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from typing import NamedTuple
 
@@ -18,16 +21,10 @@ from sqlalchemy import Connection
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ModelFileError
 from detector.store import observed
-from detector.store.observed import Fold
+from detector.store.observed import Observed
+from detector.store.observed_columns import columns_after
+from detector.store.observed_folds import Knowing, knowing, of_entities
 from detector.store.registry import Registry
-from detector.store.versions import VersionInfo
-
-#: The figure of a version that tells up to which event its histories know the log.
-POSITION = "observed"
-#: Events are folded into histories once so many of them are older than ``KEPT``; a process that stood still for longer
-#: loads its model anew.
-FOLDED = 100_000
-KEPT = timedelta(minutes=15)
 
 _log = structlog.get_logger(__name__)
 
@@ -61,21 +58,21 @@ def load(registry: Registry, version: int, until: int | None = None) -> Loaded:
     NotFoundError, ModelFileError
         When there is no such version, or a file is not the one that was registered.
     """
-    info = registry.info(version)
+    lane = registry.info(version).lane
     detector = DynamicAnomalyDetector.from_bytes(registry.get(version))
     if detector.behaviour is None:
         return Loaded(detector, Followed(0))
     with registry.database.read() as connection:
-        fold = observed.fold_of(connection, version)
-        position = _position(info, fold)
-        events = observed.events_after(connection, detector.behaviour.identity, position, until)
-    if fold is not None and fold.position == position:
-        detector = detector.with_histories(registry.histories.get(fold.file))
-    else:
-        for place, histories in enumerate(registry.histories_of(version)):
-            detector = detector.with_histories(histories, add=place > 0)
+        own = knowing(connection, version)
+        known, events = own, list[Observed]()
+        # What is observed is no part of the demo's story.
+        if lane == "main":
+            known, events = _what_is_known(connection, detector.behaviour.identity, own, until)
+    detector = _with_histories(registry, detector, version, known)
+    position = known.position
     for event in events:
-        _take_in(detector, event.content, event.number)
+        if not event.taken_out:
+            _take_in(detector, event.content, event.number)
         position = event.number
     return Loaded(detector, Followed(position))
 
@@ -84,53 +81,57 @@ def catch_up(connection: Connection, version: int, model: Loaded) -> bool:
     """Let a loaded version know what others have observed since; ``False`` when it has to be loaded anew."""
     detector, followed = model
     if detector.behaviour is not None:
-        fold = observed.fold_of(connection, version)
-        if fold is not None and fold.position > followed.position:
-            return False
-        for number, observer, content in observed.events_after(
-            connection, detector.behaviour.identity, followed.position
-        ):
-            if observer != followed.observer:
-                _take_in(detector, content, number)
-            followed.position = number
-    revision, columns = observed.columns_after(connection, version, followed.revision)
+        for event in observed.events_after(connection, detector.behaviour.identity, followed.position):
+            if event.taken_out:
+                return False
+            if event.observer != followed.observer:
+                _take_in(detector, event.content, event.number)
+            followed.position = event.number
+    revision, columns = columns_after(connection, version, followed.revision)
     if columns:
         detector.be_told(columns)
         followed.revision = revision
     return True
 
 
-def fold(registry: Registry, version: int, *, more_than: int = FOLDED, older_than: timedelta = KEPT) -> bool:
-    """Put events that are old into a file of histories of ``version``, and out of the log; return whether it was done.
-
-    Of several processes that do it at once, one succeeds.
-
-    Raises
-    ------
-    NotFoundError, ModelFileError
-        As :func:`load`.
-    """
-    info = registry.info(version)
-    behaviour = DynamicAnomalyDetector.from_bytes(registry.get(version)).behaviour
-    if behaviour is None:
-        return False
-    with registry.database.read() as connection:
-        before = observed.fold_of(connection, version)
-        many, last = observed.old_events(
-            connection, behaviour.identity, _position(info, before), datetime.now(UTC) - older_than
-        )
-    if many <= more_than:
-        return False
-    content = load(registry, version, until=last).detector.histories_to_bytes()
-    assert content is not None
-    new = Fold(last, registry.histories.keep(content))
-    with registry.database.write() as connection:
-        return observed.keep_fold(connection, version, behaviour.identity, before, new)
+def _what_is_known(
+    connection: Connection, entities: str, own: Knowing, until: int | None
+) -> tuple[Knowing, list[Observed]]:
+    """Return whose histories a version takes, and the events behind them."""
+    events = observed.events_after(connection, entities, own.position, until)
+    if not events or not events[0].taken_out:
+        return own, events
+    gone = events[0].number
+    nearest = min(
+        (other for other in of_entities(connection, entities) if other.position >= gone),
+        key=lambda other: (other.position, -other.version),
+        default=None,
+    )
+    if nearest is None:
+        _log.error(
+            "what was observed is not in the log any more, and in no histories", version=own.version,
+            from_event=own.position + 1, to_event=gone,
+        )  # fmt: skip
+        return own, events
+    _log.warning(
+        "what was observed is not in the log any more; the histories of another version are taken",
+        version=own.version, from_event=own.position + 1, to_event=gone, histories_of=nearest.version,
+    )  # fmt: skip
+    return nearest, observed.events_after(connection, entities, nearest.position, until)
 
 
-def _position(info: VersionInfo, fold: Fold | None) -> int:
-    made = int(info.figures.get(POSITION, 0))
-    return made if fold is None else max(made, fold.position)
+def _with_histories(
+    registry: Registry, detector: DynamicAnomalyDetector, version: int, known: Knowing
+) -> DynamicAnomalyDetector:
+    if known.fold is not None and known.fold.position == known.position:
+        return detector.with_histories(registry.histories.get(known.fold.file))
+    histories = registry.histories_of(known.version)
+    if histories is not None:
+        return detector.with_histories(histories)
+    if known.version == version:
+        # They are in the model's own file.
+        return detector
+    return detector.with_histories_of(DynamicAnomalyDetector.from_bytes(registry.get(known.version)))
 
 
 def _take_in(detector: DynamicAnomalyDetector, events: bytes, number: int) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from detector.errors import ModelFileError
 from detector.service.champion import Champion
 from detector.store.database import Database
-from detector.store.observed import columns_named, keep_columns, number_of_columns
+from detector.store.observed_columns import columns_named, keep_columns, number_of_columns
 
 #: Rows that are counted together; a name that was never seen is registered at once.
 ROWS_TOGETHER = 1_024

@@ -37,7 +37,4 @@ def put_model(models: ModelStore, source: Path, place: str, digest: str) -> None
     content, name = source.read_bytes(), place.removeprefix(_ROOT)
     if sha256(content).hexdigest() != digest:
         raise ModelFileError(f"{source.name} changed while it was restored.")
-    if name.endswith(".observed"):
-        models.replace(name, content)
-    else:
-        models.put(name, content)
+    models.put(name, content)

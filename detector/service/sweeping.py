@@ -6,7 +6,8 @@ leaves a file alone. Its name was drawn at random and belongs to one writer, so 
 What is older than the database was never meant to be named by it: a new database beside old files, because an address
 was mistyped, must not cost them. Models and histories stay in any case: several databases may share a store without
 knowing, and one too many costs less than one too few. Only an object store is told beforehand what is about to be
-named; what was told and then never named is removed from it.
+named; what was told and then never named is removed from it. Histories that were written anew are another matter: the
+database has noted which files are its own, and :mod:`detector.service.folding` removes them.
 """
 
 from __future__ import annotations

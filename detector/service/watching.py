@@ -78,7 +78,7 @@ class DatabaseWatch:
         """Keep the log of what was observed short; looked at once in a while."""
         if self.answers and self._clock() >= self._fold_due:
             self._fold_due = self._clock() + SELDOM
-            self._workspace.fold_observed()
+            self._workspace.folding.keep_short()
 
     def note_keys(self) -> None:
         """Write down which keys were used, when it is time: also of programs that ask once a night."""

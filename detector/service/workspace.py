@@ -17,9 +17,9 @@ from detector.service.access import needs
 from detector.service.api_probe import ApiProbe
 from detector.service.background import Background
 from detector.service.champion import CHAMPION, CUTOFF, Behind, Champion, ChampionWatch, own_cutoff_in
+from detector.service.folding import Folding
 from detector.service.following import Following
 from detector.service.key_watch import KeyWatch
-from detector.service.loading import fold
 from detector.service.logs import MissingLog
 from detector.service.measures import Measures
 from detector.service.observing import Observations
@@ -34,6 +34,7 @@ from detector.settings import Settings
 from detector.store import audit, tables
 from detector.store.database import Database
 from detector.store.locks import file_lock
+from detector.store.observed import last_number
 from detector.store.registry import Registry
 from detector.store.versions import Alias, NewVersion, VersionInfo
 
@@ -61,6 +62,8 @@ class Workspace:
         Registers the new features of rows that were scored in memory, for all processes.
     following : Following
         Lets observed transactions into the histories of their entities, for all processes.
+    folding : Folding
+        Keeps the log of what was observed short.
     keys : KeyWatch
         The API keys that are in force.
     inbox : Inbox
@@ -84,6 +87,7 @@ class Workspace:
         self.measures = Measures()
         self.observations = Observations(database)
         self.following = Following(database)
+        self.folding = Folding(self.registry)
         self.reranker = Reranker(database, settings.data_folder, self.detector)
         self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.ranked)
         self.notice: str | None = None
@@ -145,12 +149,6 @@ class Workspace:
     def look_up_champion(self) -> None:
         """Look for the champion on behalf of all requests."""
         self._watch.look_up()
-
-    def fold_observed(self) -> None:
-        """Put what was observed long ago out of the log and into the champion's histories, once it is much."""
-        champion = self.champion()
-        if champion is not None and champion.detector.behaviour is not None:
-            fold(self.registry, champion.version)
 
     def detector(self, version: int) -> DynamicAnomalyDetector:
         """Return the model of a version, from memory when it was used lately. Do not change it: others share it.
@@ -322,7 +320,10 @@ class Workspace:
             return
         try:
             content = path.read_bytes()
-            new = new_version(DynamicAnomalyDetector.from_bytes(content), origin="imported", content=content)
+            with self.database.read() as connection:
+                position = last_number(connection)
+            detector = DynamicAnomalyDetector.from_bytes(content)
+            new = new_version(detector, origin="imported", content=content, position=position)
             self.registry.register(new, actor="system", alias=CHAMPION, expected_revision=0, reason="MODEL_PATH")
         except ConflictError:
             # Another process opened the workspace at the same moment and has imported the same file.

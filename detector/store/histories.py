@@ -41,9 +41,9 @@ class HistoryFiles:
             )
         return content
 
-    def observed(self, version: int) -> list[bytes]:
-        """Return what processes observed of ``version`` before they did so in the database, one after the other."""
-        return [self._models.get(name) for name in self._models.names(f"{HISTORIES}/{version}-")]
+    def remove(self, digest: str) -> None:
+        """Remove the histories with this SHA-256; the caller knows that nothing names them."""
+        self._models.delete(_name(digest))
 
 
 def _name(digest: str) -> str:

@@ -11,8 +11,8 @@ from detector.errors import ModelStoreError
 from detector.store import tables
 from detector.store.model_store import HISTORIES, VERSIONS, ModelStore
 from detector.store.observed_tables import observed_folds
-from detector.store.registry import HISTORIES as HISTORIES_OF
 from detector.store.registry import Registry
+from detector.store.versions import HISTORIES as HISTORIES_OF
 
 #: ``told(done_files, total_files, message)``, called after each file.
 Told = Callable[[int, int | None, str], None]
@@ -43,9 +43,8 @@ def copy_models(registry: Registry, target: ModelStore, told: Told = lambda *_: 
         query = select(tables.versions.c.number, tables.versions.c.file, tables.versions.c.figures)
         versions = connection.execute(query.order_by(tables.versions.c.number)).all()
         folded = connection.scalars(select(observed_folds.c.file)).all()
-    observed = [name for name in source.names(f"{HISTORIES}/") if name.endswith(".observed")]
     histories = sorted({row.figures[HISTORIES_OF] for row in versions if HISTORIES_OF in row.figures} | {*folded})
-    total, done, size = len(versions) + len(histories) + len(observed), 0, 0
+    total, done, size = len(versions) + len(histories), 0, 0
 
     def copied(content: bytes, message: str) -> None:
         nonlocal done, size
@@ -60,8 +59,4 @@ def copy_models(registry: Registry, target: ModelStore, told: Told = lambda *_: 
         content = registry.histories.get(digest)
         target.put(f"{HISTORIES}/{digest}.histories", content)
         copied(content, "Copying histories")
-    for name in observed:
-        content = source.get(name)
-        target.replace(name, content)
-        copied(content, "Copying what was observed")
     return Copied(len(versions), done, size)

@@ -44,10 +44,6 @@ class FolderStore:
         """Remove a file."""
         (self.folder / name).unlink(missing_ok=True)
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Write a file, flush it to disk, and put it in the place of the one before."""
-        write_durably(self.folder / name, content)
-
     def announce(self, file: str) -> None:
         """Do nothing: no version's file is ever removed from a folder. One too many costs less than one too few."""
 

@@ -93,11 +93,6 @@ class ObjectStore:
         with self._asked(f"removing {name}") as (files, root), suppress(FileNotFoundError):
             files.rm_file(f"{root}/{name}")
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Write an object in the place of the one before."""
-        with self._asked(f"writing {name}") as (files, root):
-            files.pipe_file(f"{root}/{name}", content, **self._limit(content))
-
     def announce(self, file: str) -> None:
         """Write an empty object that tells of what is about to come."""
         with self._asked(f"announcing {file}") as (files, root):

@@ -1,7 +1,6 @@
 """Where model files are: a folder, or an object store that many machines share.
 
 A file never changes under its name: ``versions/…`` for models, ``histories/…`` for what they remember of entities.
-What processes of an earlier release observed is the one thing that :meth:`ModelStore.replace` writes again.
 
 A version is registered in this order: its name is announced, the file is put and read back, the row that names it is
 committed, the announcement is taken back. So a row never lacks its file; and of a process that died before the row,
@@ -52,9 +51,6 @@ class ModelStore(Protocol):
 
     def delete(self, name: str) -> None:
         """Remove a file; one that is not there does no harm."""
-
-    def replace(self, name: str, content: bytes) -> None:
-        """Write a file of the caller's own, whole or not at all, in place of what it wrote before."""
 
     def announce(self, file: str) -> None:
         """Note that ``versions/file`` is about to be put, and then named by a row."""

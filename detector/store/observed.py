@@ -1,39 +1,46 @@
-"""What processes observe in requests, so that all of them come to know it: in the transaction of whoever calls.
+"""The log of observed events of entities, in the transaction of whoever calls.
 
-Events are a log to which each process appends and which each reads on from where it was. Columns are counted in turns:
-whoever writes goes on, in one transaction, from what the others have written. Nobody overwrites what somebody else saw.
+Each process appends to it, and reads on from where it was. Where events were taken out, the last of them stays as a row
+without content: whoever was not that far meets it, and knows that something is gone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from detector.store.observed_tables import observed_columns, observed_events, observed_folds
+from detector.store.observed_tables import observed_events
 
-_events, _folds, _columns = observed_events.c, observed_folds.c, observed_columns.c
+_events = observed_events.c
 
 
 class Observed(NamedTuple):
-    """Events that one observer has let in together."""
+    """Events that one observer has let in together; without any, all until here were taken out."""
 
     number: int
     observer: str
+    events: int
     content: bytes
 
-
-class Fold(NamedTuple):
-    """Histories of a version: the digest of their file, and the number of the last event in them."""
-
-    position: int
-    file: str
+    @property
+    def taken_out(self) -> bool:
+        """Whether this row stands for all until here."""
+        return self.events == 0
 
 
-# Events
+class Behind(NamedTuple):
+    """What the log holds behind a position: rows and their events, the last number, and since when the first waits.
+
+    ``gone``: some of it was taken out.
+    """
+
+    rows: int
+    events: int
+    last: int
+    since: datetime | None
+    gone: bool
 
 
 def append_events(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> None:
@@ -46,8 +53,11 @@ def append_events(connection: Connection, entities: str, observer: str, events: 
 
 
 def events_after(connection: Connection, entities: str, position: int, until: int | None = None) -> list[Observed]:
-    """Return the events of models with these entities from behind ``position`` on, in their order."""
-    query = select(_events.number, _events.observer, _events.content).where(
+    """Return the events of models with these entities from behind ``position`` on, in their order.
+
+    Where some of them were taken out, the first row says so.
+    """
+    query = select(_events.number, _events.observer, _events.events, _events.content).where(
         _events.entities == entities, _events.number > position
     )
     if until is not None:
@@ -57,80 +67,60 @@ def events_after(connection: Connection, entities: str, position: int, until: in
 
 def last_number(connection: Connection) -> int:
     """Return the number of the last event of all, 0 when there was none."""
-    # Events that were folded away are gone, and their numbers are not given again.
-    folded = connection.scalar(select(func.max(_folds.position)))
-    return max(connection.scalar(select(func.max(_events.number))) or 0, folded or 0)
+    # The last row of all is never taken out whole.
+    return connection.scalar(select(func.max(_events.number))) or 0
 
 
-def old_events(connection: Connection, entities: str, position: int, before: datetime) -> tuple[int, int]:
-    """Return how many events behind ``position`` are older than ``before``, and the number of the last of them."""
-    query = select(func.sum(_events.events), func.max(_events.number)).where(
-        _events.entities == entities, _events.number > position, _events.at < before
+def all_entities(connection: Connection) -> list[str]:
+    """Return the entities of which the log holds events, or has held some."""
+    return list(connection.scalars(select(_events.entities).distinct()))
+
+
+def behind(connection: Connection, entities: str, position: int, before: datetime) -> Behind:
+    """Return what the log holds behind ``position`` that is older than ``before``."""
+    query = select(
+        func.count(), func.sum(_events.events), func.max(_events.number), func.min(_events.at), func.min(_events.events)
+    ).where(_events.entities == entities, _events.number > position, _events.at < before)
+    rows, events, last, since, least = connection.execute(query).one()
+    return Behind(rows, int(events or 0), int(last or position), since, least == 0)
+
+
+def taken_out(connection: Connection, entities: str) -> int:
+    """Return the number up to which events were taken out, 0 when none was."""
+    query = select(_events.number, _events.events).where(_events.entities == entities).order_by(_events.number).limit(1)
+    first = connection.execute(query).one_or_none()
+    return first.number if first is not None and first.events == 0 else 0
+
+
+def spare(
+    connection: Connection, entities: str, position: int, *, settled: datetime, kept: datetime, most_bytes: int
+) -> int:
+    """Return the number up to which events can be taken out, 0 for none, when nobody reads on from before ``position``.
+
+    What is younger than ``settled`` stays; of what is younger than ``kept``, the last ``most_bytes`` stay.
+    """
+    size = func.sum(func.length(_events.content)).over(order_by=_events.number.desc())
+    inner = (
+        select(_events.number, _events.at, _events.events, size.label("size"))
+        .where(_events.entities == entities, _events.number <= position)
+        .subquery()
     )
-    total, last = connection.execute(query).one()
-    return int(total or 0), int(last or position)
-
-
-def fold_of(connection: Connection, version: int) -> Fold | None:
-    """Return what was folded of a version, or ``None``."""
-    row = connection.execute(select(_folds.position, _folds.file).where(_folds.version == version)).one_or_none()
-    return None if row is None else Fold(*row)
-
-
-def keep_fold(connection: Connection, version: int, entities: str, before: Fold | None, fold: Fold) -> bool:
-    """Put ``fold`` in the place of ``before`` and drop the events in it; ``False`` when another one is there by now."""
-    if fold_of(connection, version) != before:
-        return False
-    connection.execute(delete(observed_folds).where(_folds.version == version))
-    connection.execute(
-        insert(observed_folds).values(
-            version=version, position=fold.position, file=fold.file, folded_at=datetime.now(UTC)
-        )
+    query = select(func.max(inner.c.number)).where(
+        inner.c.at < settled, inner.c.events > 0, or_(inner.c.at < kept, inner.c.size > most_bytes)
     )
-    connection.execute(delete(observed_events).where(_events.entities == entities, _events.number <= fold.position))
-    return True
-
-
-# Columns
-
-
-def columns_named(connection: Connection, version: int, names: Iterable[str]) -> dict[str, bytes]:
-    """Return what is known of those of the columns ``names`` that this version has met."""
-    digests = {_digest(name): name for name in names}
-    query = select(_columns.digest, _columns.content).where(_columns.version == version, _columns.digest.in_(digests))
-    return {digests[digest]: content for digest, content in connection.execute(query)}
-
-
-def number_of_columns(connection: Connection, version: int) -> int:
-    """Return how many columns this version has met."""
-    query = select(func.count()).select_from(observed_columns).where(_columns.version == version)
     return connection.scalar(query) or 0
 
 
-def keep_columns(connection: Connection, version: int, told: Mapping[str, bytes]) -> None:
-    """Write what is known of columns now, in place of what was."""
-    digests = {_digest(name): content for name, content in told.items()}
-    last = connection.scalar(select(func.max(_columns.revision)).where(_columns.version == version)) or 0
-    connection.execute(delete(observed_columns).where(_columns.version == version, _columns.digest.in_(digests)))
+def take_out(connection: Connection, entities: str, until: int, rows: int) -> bool:
+    """Take the events up to number ``until`` out, at most about so many ``rows`` of them; return whether some are left.
+
+    ``until`` is a number that :func:`spare` has told.
+    """
+    mine = _events.entities == entities
+    numbers = select(_events.number).where(mine, _events.number <= until).order_by(_events.number)
+    last = connection.scalar(numbers.offset(rows).limit(1)) or until
+    connection.execute(delete(observed_events).where(mine, _events.number < last))
     connection.execute(
-        insert(observed_columns),
-        [
-            {"version": version, "digest": digest, "revision": last + 1, "content": content}
-            for digest, content in sorted(digests.items())
-        ],
+        update(observed_events).where(mine, _events.number == last).values(events=0, observer="", content=b"")
     )
-
-
-def columns_after(connection: Connection, version: int, revision: int) -> tuple[int, list[bytes]]:
-    """Return the last revision of what a version has met, and what has changed since ``revision``."""
-    query = (
-        select(_columns.revision, _columns.content)
-        .where(_columns.version == version, _columns.revision > revision)
-        .order_by(_columns.revision, _columns.digest)
-    )
-    rows = connection.execute(query).all()
-    return (rows[-1].revision if rows else revision), [row.content for row in rows]
-
-
-def _digest(name: str) -> str:
-    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    return last < until

@@ -1,4 +1,4 @@
-"""The tables of what processes observe in requests: events of entities, how far they were folded, new columns."""
+"""The tables of what processes observe in requests: events of entities, what they were folded into, new columns."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 
 from detector.store.tables import Moment, metadata
 
-#: Events in the order in which they were let in; those who write take turns, so numbers are seen in their order.
+#: Events in the order in which they were let in; those who write take turns, so numbers are seen in their order. A row
+#: of no events stands for those of the same entities that were taken out until there.
 observed_events = Table(
     "observed_events",
     metadata,
@@ -28,6 +29,14 @@ observed_folds = Table(
     Column("position", BigInteger, nullable=False),
     Column("file", String(64), nullable=False),
     Column("folded_at", Moment, nullable=False),
+)
+
+#: Files of histories that this database had written, until they are removed: when that was, or a row let go of them.
+observed_files = Table(
+    "observed_files",
+    metadata,
+    Column("file", String(64), primary_key=True),
+    Column("noted_at", Moment, nullable=False),
 )
 
 #: Columns that a version has met in requests and does not know; ``digest`` is of the name, which is in the content.

@@ -24,10 +24,7 @@ from detector.store.aliases import drop_alias, find_alias, move_alias, require_r
 from detector.store.database import LARGEST_NUMBER, Database
 from detector.store.histories import HistoryFiles
 from detector.store.model_store import VERSIONS, ModelStore
-from detector.store.versions import Alias, Lane, NewVersion, VersionInfo
-
-#: The figure of a version that names its histories.
-HISTORIES = "histories"
+from detector.store.versions import HISTORIES, Alias, Lane, NewVersion, VersionInfo
 
 _log = structlog.get_logger(__name__)
 
@@ -133,18 +130,18 @@ class Registry:
             )
         return content
 
-    def histories_of(self, version: int) -> list[bytes]:
-        """Return what a version remembers of entities: of its making first, then of what was observed since.
+    def histories_of(self, version: int) -> bytes | None:
+        """Return what a version remembered of entities when it was made; ``None`` where that is in its own file.
 
         Raises
         ------
         NotFoundError
             When there is no such version.
         ModelFileError
-            When a file is missing or was changed.
+            When the file is missing or was changed.
         """
         digest = self.info(version).figures.get(HISTORIES)
-        return [] if digest is None else [self.histories.get(digest), *self.histories.observed(version)]
+        return None if digest is None else self.histories.get(digest)
 
     def info(self, version: int) -> VersionInfo:
         """Return what is known of a version; raises ``NotFoundError``."""

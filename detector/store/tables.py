@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: The newest migration. A database at another revision is migrated when it is opened.
-REVISION = "0007"
+REVISION = "0008"
 
 
 class Moment(TypeDecorator[datetime]):

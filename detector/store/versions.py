@@ -10,6 +10,10 @@ from typing import Any, Literal
 Origin = Literal["trained", "updated", "taught", "imported", "sample"]
 Lane = Literal["main", "demo"]
 
+#: Figures of a version that tell which file its histories are in, of which entities they are (``None`` for none), and
+#: up to which observed event they know the log.
+HISTORIES, ENTITIES, POSITION = "histories", "entities", "observed"
+
 
 @dataclass(frozen=True)
 class NewVersion:

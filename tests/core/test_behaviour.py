@@ -231,20 +231,6 @@ def test_a_model_file_carries_the_histories_or_leaves_them_to_a_file_of_their_ow
         model(roles={"shop": "entity"}).with_histories(histories)
 
 
-def test_histories_of_two_processes_add_up() -> None:
-    detector = model()
-    rows = payments(200, seed=10)
-    rows["when"] += pd.Timedelta(days=41)
-    apart = detector.begun()
-    apart.follow(rows.iloc[::2])
-    both = detector.with_histories(apart.histories_to_bytes(), add=True)
-    both.follow(rows.iloc[1::2])
-    detector.follow(rows)
-    later = rows.iloc[:30].assign(when=pd.Timestamp("2026-04-01"))
-    columns = [name for name in derived(detector) if name != "shop new to this card"]
-    np.testing.assert_allclose(both.beside(later)[columns], detector.beside(later)[columns], rtol=1e-3)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -15,6 +15,7 @@ from detector.service.versions.training import TrainParameters, TrainResult
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from tests.databases import Kind, databases
+from tests.service.replicas import ROLES, payments
 
 PARAMETERS = TrainParameters(n_estimators=20, contamination=0.1)
 
@@ -121,3 +122,11 @@ def queued(ws: Workspace) -> Workspace:
     """The workspace with the 60 most severe of 300 card payments in the queue, as run 1."""
     assert ws.inbox.tables()
     return ws
+
+
+@pytest.fixture
+def pair(open_workspace: Callable[..., Workspace]) -> tuple[Workspace, Workspace]:
+    """Return two processes over one workspace whose champion follows cards."""
+    one = open_workspace()
+    training.train_rows(one, payments(), TrainParameters(n_estimators=10), ROLES, actor="test")
+    return one, open_workspace()

@@ -1,54 +1,31 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ModelFileError
 from detector.service import following, scoring, uploads
+from detector.service.following import Following
 from detector.service.versions import previewing, training, updating
 from detector.service.versions.training import TrainParameters
 from detector.service.workspace import Workspace
 from detector.store.observed_tables import observed_events
-
-ROLES = {"card": "entity"}
-HABIT = "amount against this card's habit"
-
-
-def payments(rows: int = 400, seed: int = 0, day: int = 0) -> pd.DataFrame:
-    random = np.random.default_rng(seed)
-    card = random.integers(0, 12, rows)
-    when = np.sort(random.uniform(0, 20 * 86_400, rows)).round()
-    return pd.DataFrame(
-        {
-            "card": [f"c{number}" for number in card],
-            "at": [
-                (pd.Timestamp("2026-03-01") + pd.Timedelta(days=day, seconds=second)).isoformat() for second in when
-            ],
-            "amount": ((1 + card) * random.lognormal(2.0, 0.3, rows)).round(2),
-            "items": random.integers(1, 6, rows),
-        }
-    )
+from tests.service.replicas import HABIT, LAST, LATER, ROLES, assert_alike, habit, payments
 
 
 @pytest.fixture
 def carded(ws: Workspace) -> Workspace:
     training.train_rows(ws, payments(), TrainParameters(n_estimators=20), ROLES, actor="test")
     return ws
-
-
-LATER = {"card": "c1", "at": "2026-03-25T12:00:00", "amount": 90.0, "items": 2}
-LAST = {"card": "c1", "at": "2026-03-25T13:00:00", "amount": 15.0, "items": 2}
-
-
-def habit(detector: DynamicAnomalyDetector, row: dict = LAST) -> float:
-    return float(detector.beside([row])[HABIT].iloc[0])
 
 
 def test_a_version_keeps_its_histories_in_a_file_beside_the_model(carded: Workspace) -> None:
@@ -99,7 +76,7 @@ def test_what_was_observed_survives_a_restart_and_enters_the_next_version(
     updated = habit(other.require_champion().detector, LAST | {"at": "2026-05-01T13:00:00"})
     alone = DynamicAnomalyDetector.from_bytes(other.registry.get(1))
     assert before != observed
-    fresh = alone.with_histories(other.registry.histories_of(1)[0]).updated(payments(60, seed=3, day=30))
+    fresh = alone.with_histories(other.registry.histories_of(1)).updated(payments(60, seed=3, day=30))
     assert updated != habit(fresh, LAST | {"at": "2026-05-01T13:00:00"})
 
 
@@ -123,7 +100,7 @@ def test_a_preview_compares_both_models_against_the_same_past_and_its_acceptance
     previewing.accept_update(carded, preview.token, actor="test")
     champion = carded.current_champion()
     assert champion.version == 2
-    assert len(carded.registry.histories_of(2)) == 1
+    assert carded.registry.histories_of(2) is not None
     assert champion.detector.behaviour.histories[0].to_content()["times"].max() > 1.7745e9
 
 
@@ -155,27 +132,146 @@ def test_without_an_entity_observing_writes_nothing(ws: Workspace) -> None:
     assert log(ws) == []
 
 
-def test_a_database_that_is_away_is_logged_and_does_not_stop_scoring(
-    carded: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def by_hand(carded: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace that writes down what is observed when it is told to, and not by itself."""
+    monkeypatch.setattr(following, "PAUSE", 3_600.0)
+    return carded
+
+
+def observe(ws: Workspace, many: int = 1, first: int = 0) -> None:
+    hours = range(first, first + many)
+    rows = pd.DataFrame([LATER | {"at": f"2026-03-{25 + hour // 24}T{hour % 24:02d}:00:00"} for hour in hours])
+    ws.following.note(ws.require_champion(), rows)
+
+
+@contextmanager
+def away(count: list[int] | None = None) -> Iterator[None]:
+    """Let the database refuse what was observed."""
+
     def refuse(*_: object) -> None:
+        if count is not None:
+            count[0] += 1
         raise OperationalError("INSERT", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr(following, "append_events", refuse)
-    scoring.score_rows(carded, LATER, observe=True)
-    carded.following.write()
-    monkeypatch.undo()
-    carded.following.write()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(following, "append_events", refuse)
+        yield
+
+
+def test_a_database_that_is_away_is_told_once_and_does_not_stop_scoring(by_hand: Workspace) -> None:
+    with away(), capture_logs() as logs:
+        scoring.score_rows(by_hand, LATER, observe=True)
+        for _ in range(3):
+            by_hand.following.write()
+    assert [entry["event"] for entry in logs] == ["what was observed could not be written yet"]
+    with capture_logs() as logs:
+        by_hand.following.write()
+    assert [entry["event"] for entry in logs] == ["what was observed is written again"]
+    assert len(log(by_hand)) == 1
+
+
+def test_what_waits_for_a_database_is_written_in_rows_and_transactions_of_bounded_size_in_its_order(
+    by_hand: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MOST_IN_ROW", 5), ("MOST_AT_ONCE", 12), ("ROWS_AT_ONCE", 4)):
+        monkeypatch.setattr(following, name, value)
+    with away():
+        observe(by_hand, 17)
+        for hour in range(17, 24):
+            observe(by_hand, first=hour)
+            by_hand.following.write()
+        observe(by_hand, 7, first=24)
+    transactions: list[list[int]] = []
+    write = by_hand.database.write
+
+    @contextmanager
+    def counted() -> Iterator[object]:
+        transactions.append([])
+        with write() as connection:
+            yield connection
+
+    append = following.append_events
+
+    def appended(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> None:
+        transactions[-1].append(events)
+        append(connection, entities, observer, events, content)
+
+    monkeypatch.setattr(by_hand.database, "write", counted)
+    monkeypatch.setattr(following, "append_events", appended)
+    by_hand.following.write()
+    assert transactions == [[5, 5], [5, 3, 1, 1], [1, 1, 1, 1], [5, 2]]
+    fresh = by_hand.require_champion().detector.with_histories(by_hand.registry.histories_of(1) or b"")
+    with by_hand.database.read() as connection:
+        for content in connection.scalars(select(observed_events.c.content).order_by(observed_events.c.number)):
+            fresh.take_in(content)
+    assert_alike(fresh, by_hand.require_champion().detector)
+
+
+def test_a_database_that_is_away_is_tried_less_and_less_often(carded: Workspace) -> None:
+    class ByHand(Following):
+        def _begin_timer(self) -> None:
+            pass
+
+    now, tried = [0.0], [0]
+    waiting = ByHand(carded.database, clock=lambda: now[0])
+    waiting.note(carded.require_champion(), LATER)
+    tries = []
+    with away(tried):
+        for _ in range(240):
+            waiting._when_due()
+            tries.append(tried[0])
+            now[0] += following.PAUSE
+    assert tries[:10] == [1, 2, 2, 3, 3, 3, 3, 4, 4, 4]
+    assert tries[-1] == 12
+    now[0] += following.LONGEST_PAUSE
+    waiting._when_due()
+    waiting.close()
     assert len(log(carded)) == 1
 
 
-def test_what_cannot_be_written_does_not_fill_the_memory(carded: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_long_is_kept_as_bytes_in_few_pieces(by_hand: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "MOST_IN_ROW", 6)
+    with away():
+        by_hand.following.write()
+        observe(by_hand)
+        for _ in range(2):
+            by_hand.following.write()
+        for hour in range(1, 16):
+            observe(by_hand, first=hour)
+            by_hand.following._when_due()
+    assert [packed.events for packed in by_hand.following._packed] == [1, 6, 6]
+    by_hand.following.write()
+    assert [events for _, events in log(by_hand)] == [1, 6, 6, 3]
+
+
+def test_what_cannot_be_written_does_not_fill_the_memory_and_what_is_dropped_is_counted(
+    by_hand: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(following, "MOST_WAITING", 2)
-    monkeypatch.setattr(following, "PAUSE", 3_600.0)
-    for hour in range(5):
-        scoring.score_rows(carded, LATER | {"at": f"2026-03-25T{hour + 12}:00:00"}, observe=True)
-    carded.following.write()
-    assert sum(events for _, events in log(carded)) == 2
+    with away(), capture_logs() as logs:
+        for hour in range(5):
+            observe(by_hand, first=hour)
+        by_hand.following.write()
+    assert [entry["event"] for entry in logs] == [
+        "what is observed cannot be written, and no more of it is kept",
+        "what was observed could not be written yet",
+    ]
+    with capture_logs() as logs:
+        by_hand.following.write()
+    assert logs[0]["never_written"] == by_hand.following.dropped == 3
+    assert sum(events for _, events in log(by_hand)) == 2
+    observe(by_hand, first=6)
+    by_hand.following.write()
+    assert sum(events for _, events in log(by_hand)) == 3
+
+
+def test_what_cannot_be_written_at_the_end_is_told_to_be_lost(by_hand: Workspace) -> None:
+    with away(), capture_logs() as logs:
+        observe(by_hand, 3)
+        by_hand.following.close()
+    assert (logs[-1]["event"], logs[-1]["events"]) == ("what was observed last is lost to the others", 3)
+    assert log(by_hand) == []
 
 
 def log(ws: Workspace) -> list[tuple[int, int]]:

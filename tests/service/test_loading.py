@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
 
 from detector.core.model import DynamicAnomalyDetector
-from detector.service import loading, observing, scoring
-from detector.service.loading import POSITION, fold, load
+from detector.service import observing
+from detector.service.loading import load
 from detector.service.versions import training, updating
 from detector.service.versions.training import TrainParameters
 from detector.service.workspace import Workspace
 from detector.store.observed_tables import observed_events
-from tests.service.test_following import LAST, LATER, ROLES, habit, payments
-
-AGES = timedelta(seconds=-60)
-"""Older than a minute from now: all that there is."""
-
-
-@pytest.fixture
-def pair(open_workspace: Callable[..., Workspace]) -> tuple[Workspace, Workspace]:
-    one = open_workspace()
-    training.train_rows(one, payments(), TrainParameters(n_estimators=10), ROLES, actor="test")
-    return one, open_workspace()
-
-
-def observe(ws: Workspace, hour: int, **changed: object) -> None:
-    row = LATER | {"at": f"2026-03-25T{hour:02d}:00:00"} | changed
-    scoring.score_rows(ws, row, observe=True)
-    ws.following.write()
-
-
-def events_in_log(ws: Workspace) -> int:
-    with ws.database.read() as connection:
-        return connection.scalar(select(func.count()).select_from(observed_events)) or 0
-
-
-def state(detector: DynamicAnomalyDetector) -> dict[str, np.ndarray]:
-    return detector.behaviour.histories[0].to_content()
-
-
-def assert_alike(one: DynamicAnomalyDetector, other: DynamicAnomalyDetector) -> None:
-    for name, values in state(one).items():
-        np.testing.assert_allclose(values, state(other)[name], rtol=1e-5, err_msg=name)
+from detector.store.versions import POSITION
+from tests.service.replicas import LAST, ROLES, assert_alike, habit, observe, payments, state
 
 
 def test_what_one_process_observes_the_other_knows_at_its_next_look(pair: tuple[Workspace, Workspace]) -> None:
@@ -87,7 +56,7 @@ def test_what_comes_while_a_version_is_made_is_not_lost_to_it(
     updating.update_rows(one, payments(60, seed=3, day=30), actor="test")
     made = one.registry.info(2)
     assert made.figures[POSITION] == 1
-    known = DynamicAnomalyDetector.from_bytes(one.registry.get(2)).with_histories(one.registry.histories_of(2)[0])
+    known = DynamicAnomalyDetector.from_bytes(one.registry.get(2)).with_histories(one.registry.histories_of(2))
     probe = LAST | {"at": "2026-05-01T13:00:00"}
     assert habit(one.current_champion().detector, probe) < habit(known, probe)
     assert_alike(one.current_champion().detector, other.current_champion().detector)
@@ -98,64 +67,8 @@ def test_a_new_training_knows_nothing_of_what_was_observed_before_it(pair: tuple
     observe(one, 10)
     training.train_rows(one, payments(), TrainParameters(n_estimators=10), ROLES, actor="test")
     assert one.registry.info(2).figures[POSITION] == 1
-    first = DynamicAnomalyDetector.from_bytes(one.registry.get(1)).with_histories(one.registry.histories_of(1)[0])
+    first = DynamicAnomalyDetector.from_bytes(one.registry.get(1)).with_histories(one.registry.histories_of(1))
     assert_alike(one.current_champion().detector, first)
-
-
-def test_old_events_are_folded_into_the_histories_and_nothing_changes(pair: tuple[Workspace, Workspace]) -> None:
-    one, other = pair
-    for hour in range(4):
-        observe(pair[hour % 2], 10 + hour)
-    before = load(one.registry, 1).detector
-    assert not fold(one.registry, 1)
-    assert fold(one.registry, 1, more_than=3, older_than=AGES)
-    assert events_in_log(one) == 0
-    assert_alike(load(one.registry, 1).detector, before)
-    observe(other, 20)
-    assert_alike(one.current_champion().detector, other.current_champion().detector)
-    assert_alike(load(one.registry, 1).detector, other.current_champion().detector)
-    # Numbers are not given twice.
-    with one.database.read() as connection:
-        assert connection.scalar(select(observed_events.c.number)) == 5
-
-
-def test_a_process_that_slept_over_a_fold_loads_its_model_anew(pair: tuple[Workspace, Workspace]) -> None:
-    one, other = pair
-    asleep = other.current_champion()
-    observe(one, 10)
-    assert fold(one.registry, 1, more_than=0, older_than=AGES)
-    awake = other.current_champion()
-    assert awake.detector is not asleep.detector
-    assert_alike(awake.detector, one.current_champion().detector)
-
-
-def test_of_two_processes_that_fold_at_once_one_succeeds(
-    pair: tuple[Workspace, Workspace], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, other = pair
-    observe(one, 10)
-    whole = loading.load
-    done: list[bool] = []
-
-    def meanwhile(*given: object, **named: object) -> object:
-        loaded = whole(*given, **named)
-        if not done:
-            done.append(True)
-            done.append(fold(other.registry, 1, more_than=0, older_than=AGES))
-        return loaded
-
-    monkeypatch.setattr(loading, "load", meanwhile)
-    assert not fold(one.registry, 1, more_than=0, older_than=AGES)
-    assert done == [True, True]
-    assert_alike(load(one.registry, 1).detector, one.current_champion().detector)
-
-
-def test_what_an_earlier_release_has_observed_still_counts(pair: tuple[Workspace, Workspace]) -> None:
-    one, _ = pair
-    own = one.current_champion().detector.begun()
-    own.follow(LATER)
-    one.registry.models.replace("histories/1-before.observed", own.histories_to_bytes())
-    assert habit(load(one.registry, 1).detector) < habit(one.current_champion().detector)
 
 
 def test_events_that_cannot_be_read_are_left_out_and_told(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from detector.errors import ModelStoreError, NotFoundError
 from detector.service import champion as champion_module
 from detector.service import overview, scoring
 from detector.service.backup import make_backup, restore_backup
-from detector.service.loading import fold
 from detector.service.review.case_ids import CaseId
 from detector.service.review.cases import get_case
 from detector.service.store_watch import LATELY, StoreWatch
@@ -27,8 +25,8 @@ from detector.store.model_store import ModelStore, open_model_store
 from tests.databases import databases
 from tests.object_stores import ObjectServer, object_store
 from tests.service.conftest import PARAMETERS, transactions
+from tests.service.replicas import LATER, ROLES, assert_alike, fold_now, habit, observe, payments
 from tests.service.reviewing import queued
-from tests.service.test_following import LATER, ROLES, habit, payments
 
 OpenMachine = Callable[[str], Workspace]
 
@@ -90,6 +88,21 @@ def test_what_was_observed_on_one_machine_enters_the_update_on_another(machine: 
     observed = habit(here.require_champion().detector)
     assert observed != before
     assert habit(machine("there").require_champion().detector) == pytest.approx(observed, rel=1e-5)
+
+
+def test_with_the_store_away_a_process_starts_with_what_this_machine_has_kept(
+    machine: OpenMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = machine("here")
+    training.train_rows(here, payments(), TrainParameters(n_estimators=20), ROLES, actor="ada")
+    for folded in (False, True):
+        observe(here, 10 + folded)
+        if folded:
+            assert fold_now(here)
+        with monkeypatch.context() as away:
+            away.setattr(ObjectStore, "_open", refuse)
+            again = machine("here").require_champion()
+        assert_alike(again.detector, here.current_champion().detector)
 
 
 def test_while_the_store_is_away_a_training_changes_nothing_and_the_champion_goes_on(
@@ -212,7 +225,7 @@ def test_all_models_are_copied_into_another_store_and_serve_from_there(
     updating.update_rows(ws, payments(60, seed=3, day=30), actor="ada")
     scoring.score_rows(ws, LATER, observe=True)
     ws.following.write()
-    assert fold(ws.registry, 2, more_than=0, older_than=timedelta(seconds=-60))
+    assert fold_now(ws, 2)
     for name in ("home", "database_url", "model_store"):
         variable = "DATABASE_URL" if name == "database_url" else f"DETECTOR_{name.upper()}"
         monkeypatch.setenv(variable, str(getattr(ws.settings, name)))
@@ -224,7 +237,9 @@ def test_all_models_are_copied_into_another_store_and_serve_from_there(
     assert other.open_models().names() == ws.models.names()
     assert main(["copy-models", "--to", str(ws.settings.model_store)]) == 2
     assert "onto themselves" in capsys.readouterr().err
-    ws.models.replace(ws.models.names("versions/")[0], b"damaged")
+    name = ws.models.names("versions/")[0]
+    ws.models.delete(name)
+    ws.models.put(name, b"damaged")
     for path in ws.settings.model_cache_folder.glob("*.model"):
         path.unlink()
     assert main(["copy-models", "--to", str(tmp_path / "another")]) == 2

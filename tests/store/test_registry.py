@@ -34,7 +34,8 @@ MODEL = NewVersion(
 
 def damage(registry: Registry, file: str, content: bytes) -> None:
     """Change a file where it is kept, and forget what was kept nearby."""
-    registry.models.replace(f"versions/{file}", content)
+    registry.models.delete(f"versions/{file}")
+    registry.models.put(f"versions/{file}", content)
     for path in cache_of(registry).glob("*.model"):
         path.unlink()
 

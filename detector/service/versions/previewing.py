@@ -17,7 +17,6 @@ from detector.durable import write_durably
 from detector.errors import ConflictError, ModelFileError, NotFoundError
 from detector.service.access import needs
 from detector.service.histogram import Histogram
-from detector.service.loading import POSITION
 from detector.service.progress import Progress, no_progress
 from detector.service.sources import EvenSample, upload_source
 from detector.service.versions.comparing import Comparison, DecidedComparison, compare, compare_decided
@@ -27,7 +26,8 @@ from detector.service.versions.teaching import decided, taught
 from detector.service.versions.versioning import decisions_of, new_version
 from detector.service.workspace import CHAMPION, Workspace
 from detector.store import audit, tables
-from detector.store.versions import VersionInfo
+from detector.store.observed import taken_out
+from detector.store.versions import POSITION, VersionInfo
 
 #: Rows on which a preview compares the models.
 COMPARED_ROWS = 5_000
@@ -167,7 +167,8 @@ def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
     NotFoundError
         When the preview does not exist or was decided already.
     ConflictError
-        When the champion has changed since the preview was made; nothing is written.
+        When the champion has changed since the preview was made, or the log of what was observed does not go back to
+        then; nothing is written.
     ModelFileError
         When the previewed model on disk is not the one that was previewed.
     """
@@ -185,12 +186,14 @@ def accept_update(ws: Workspace, token: str, *, actor: str) -> VersionInfo:
     if sha256(content).hexdigest() != row["sha256"]:
         raise ModelFileError("The previewed model on disk is not the one that was previewed. Preview the file again.")
     detector = taught(ws, DynamicAnomalyDetector.from_bytes(content))
+    position = row["figures"].get(POSITION, 0)
+    _require_covered(ws, detector, position)
     new = new_version(
         detector,
         origin="updated",
         parent=row["base_version"],
         figures={"update": row["figures"], "decisions": decisions_of(detector)},
-        position=row["figures"].get(POSITION, 0),
+        position=position,
     )
     info = ws.promote(
         new,
@@ -222,6 +225,18 @@ def _open_preview(ws: Workspace, token: str) -> RowMapping:
     if row is None:
         raise NotFoundError("There is no such preview, or it was accepted or rejected already.", token=token)
     return row
+
+
+def _require_covered(ws: Workspace, detector: DynamicAnomalyDetector, position: int) -> None:
+    if detector.behaviour is None:
+        return
+    with ws.database.read() as connection:
+        gone = taken_out(connection, detector.behaviour.identity)
+    if gone > position:
+        raise ConflictError(
+            "This preview has waited for so long that it would not know all transactions that were observed meanwhile. "
+            "Preview the file again."
+        )
 
 
 def _decide(token: str, state: str, actor: str) -> Callable[[Connection, int], None]:

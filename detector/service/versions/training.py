@@ -24,7 +24,7 @@ from detector.service.sources import EvenSample, Source, path_source, told_batch
 from detector.service.tally import no_unreadable
 from detector.service.versions.versioning import learned_features, left_out, new_version
 from detector.service.workspace import Workspace
-from detector.store.observed import last_number
+from detector.store.observed import last_number, taken_out
 from detector.store.versions import Origin
 
 #: Most rows held out for the figures of a training; a fifth of the rows otherwise.
@@ -32,6 +32,7 @@ MOST_HELD_OUT = 20_000
 #: With fewer rows none is held out.
 ROWS_TO_HOLD_OUT = 50
 FEW_ROWS = "There are only {rows} rows: the model knows little of what is usual. A few hundred make it dependable."
+LONG = "The training took so long that what was observed when it began is not in its histories."
 #: Contaminations, in percent, for which the flagged share is told.
 SHARES = (0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -263,6 +264,11 @@ def fit_and_promote(
     held_out = _measure_held_out(frame, parameters, roles)
     progress(0, len(frame), "Fitting the model")
     detector = _fitted(frame, parameters, roles)
+    if detector.behaviour is not None:
+        with ws.database.read() as connection:
+            gone = taken_out(connection, detector.behaviour.identity)
+        if gone > position:
+            notes, position = [*notes, LONG], gone
     if refuse_unreadable:
         no_unreadable(detector.alignment(frame))
     progress(len(frame), len(frame), "Keeping the model")

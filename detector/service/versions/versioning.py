@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from detector.core.model import DynamicAnomalyDetector
-from detector.service.loading import POSITION
-from detector.store.versions import Lane, NewVersion, Origin
+from detector.store.versions import ENTITIES, POSITION, Lane, NewVersion, Origin
 
 
 def new_version(
@@ -26,6 +25,7 @@ def new_version(
     observed event it knows them; what is observed behind it is still to come.
     """
     figures = dict(figures or {})
+    figures[ENTITIES] = None if detector.behaviour is None else detector.behaviour.identity
     if position and detector.behaviour is not None:
         figures[POSITION] = position
     return NewVersion(
