@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble._iforest import _average_path_length
 
 from detector.core import kernels
-from detector.core.forest import Choices, Forest
+from detector.core.forest import ROWS_FOR_VECTORS, Choices, Forest
 from detector.core.kernels.holes import ROWS_TOGETHER
 from tests import naive
 
@@ -95,6 +95,34 @@ def test_grown_trees_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
 def test_path_lengths_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
     wanted = [sum(naive.path(tree, row) for tree in both.trees) / len(both.trees) for row in both.rows]
     assert both.forest.paths(both.rows).tolist() == wanted
+
+
+@pytest.mark.parametrize(("kind", "n", "d", "columns"), [
+    ("plain", 1_000, 20, 20), ("ties", 1_000, 4, 3), ("absent", 400, 6, 6), ("constant", 90, 3, 3), ("plain", 3, 2, 1),
+])  # fmt: skip
+def test_many_rows_walk_together_as_a_few_do_bit_for_bit(kind: str, n: int, d: int, columns: int) -> None:
+    rng = np.random.default_rng(n)
+    bags = np.stack([rng.choice(n, min(n, 600), replace=False) for _ in range(30)]).astype(np.int32)
+    chosen = np.sort(rng.choice(d, columns, replace=False)).astype(np.uint32)
+    keys = rng.integers(0, 2**32, (2, columns), dtype=np.uint32)
+    seeds = rng.integers(0, 2**32, len(bags), dtype=np.uint32)
+    sizes = rng.integers(2, bags.shape[1] + 1, len(bags)).astype(np.int32)
+    known = a_table(n, n, d, kind)
+    forest = Forest.grow(known, bags, sizes, Choices(chosen, keys[0], keys[1], np.ones(columns)), seeds)
+    rows = np.concatenate([known, -known, a_table(n + 1, ROWS_FOR_VECTORS + 77, d, kind)])
+    rows[rng.random(rows.shape) < 0.01] = np.nan
+    rows[rng.random(rows.shape) < 0.01] = np.inf
+    wanted = np.empty(len(rows))
+    trees = (forest.split_column, forest.threshold, forest.leaf)
+    kernels.path_lengths(rows, *trees, forest.depth, 0, len(rows), wanted)
+    np.testing.assert_array_equal(forest.paths(rows), wanted)
+
+
+def test_trees_that_do_not_fit_into_words_are_walked_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    columns, cuts = np.arange(300, dtype=np.uint32)[None, :], rng.normal(size=(1, 300)).astype(np.float32)
+    assert kernels.ranked(columns, cuts) is None
+    assert kernels.ranked(np.zeros((1, 1 << 17), np.uint32), np.arange(1 << 17, dtype=np.float32)[None, :]) is None
 
 
 @pytest.mark.parametrize("kind", ["plain", "ties", "absent"])

@@ -30,6 +30,7 @@ from detector.core.kernels.encoding import (
     encode_column,
     encode_row,
 )
+from detector.core.kernels.gathering import GATHERS, gathered_path_lengths, ranked
 from detector.core.kernels.growing import (
     ABSENT_THRESHOLD,
     EULER_GAMMA,
@@ -49,6 +50,7 @@ __all__ = [
     "AS_IS",
     "EULER_GAMMA",
     "EXCESS",
+    "GATHERS",
     "HOUR_COS",
     "HOUR_SIN",
     "LINEAR",
@@ -66,6 +68,7 @@ __all__ = [
     "expected_path",
     "fill_from_nearest",
     "gathered",
+    "gathered_path_lengths",
     "grow_trees",
     "leaf_places",
     "leaf_values",
@@ -77,6 +80,7 @@ __all__ = [
     "out_of_bag",
     "path_attribution",
     "path_lengths",
+    "ranked",
     "refill_bags",
     "retell",
     "shap_values",
