@@ -118,6 +118,25 @@ def test_many_rows_walk_together_as_a_few_do_bit_for_bit(kind: str, n: int, d: i
     np.testing.assert_array_equal(forest.paths(rows), wanted)
 
 
+@pytest.mark.parametrize("k", [1, 2, 100, 5_000])
+@pytest.mark.parametrize("kind", ["plain", "rounded", "equal", "far apart"])
+def test_severities_count_what_is_more_ordinary_and_half_of_what_is_equal(k: int, kind: str) -> None:
+    rng = np.random.default_rng(k)
+    drawn = rng.normal(1.0, 0.1, 2 * k + 200)
+    values = {"plain": drawn, "rounded": drawn.round(2), "equal": np.full(len(drawn), 0.5), "far apart": drawn**300}
+    table = np.sort(values[kind][:k])
+    paths = np.concatenate([values[kind], table, [-np.inf, -0.0, 0.0, 0.5, np.inf, np.nan]])
+    below = np.array([sum(table < path) for path in paths]) if k <= 100 else np.searchsorted(table, paths)
+    below[-1] = k  # beyond all there is
+    equal = np.searchsorted(table, paths, side="right") - np.searchsorted(table, paths)
+    wanted = 100.0 * (1.0 - (below + 0.5 * (equal + 1)) / (k + 1))
+    for start in (0, len(paths) - 20):
+        out = np.full(len(paths), -1.0)
+        kernels.severities(table, paths, start, len(paths), out)
+        assert out[start:].tolist() == wanted[start:].tolist()
+        assert (out[:start] == -1.0).all()
+
+
 def test_trees_that_do_not_fit_into_words_are_walked_as_they_are() -> None:
     rng = np.random.default_rng(0)
     columns, cuts = np.arange(300, dtype=np.uint32)[None, :], rng.normal(size=(1, 300)).astype(np.float32)

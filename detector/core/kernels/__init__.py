@@ -41,6 +41,7 @@ from detector.core.kernels.growing import (
     mixed,
 )
 from detector.core.kernels.holes import both_branches, both_branches_out_of_bag
+from detector.core.kernels.placing import severities
 from detector.core.kernels.streaming import admit, leaf_values, new_among, refill_bags, retell
 from detector.core.kernels.teaching import alike, drawn_places, gathered, leaf_places, mean_at_places, spread
 from detector.core.kernels.walking import out_of_bag, path_attribution, path_lengths
@@ -83,6 +84,7 @@ __all__ = [
     "ranked",
     "refill_bags",
     "retell",
+    "severities",
     "shap_values",
     "spread",
 ]
