@@ -137,6 +137,24 @@ def test_severities_count_what_is_more_ordinary_and_half_of_what_is_equal(k: int
         assert (out[:start] == -1.0).all()
 
 
+def test_places_are_looked_up_and_counted_and_no_place_is_none() -> None:
+    places, table = np.array([2.0, np.nan, 0.0, 2.0, 1.0]), np.array([0.5, 1.5, 2.5, np.nan])
+    out, counts = np.zeros((5, 3), np.float32), np.array([0, 10, 0, 0])
+    kernels.encode_places(places, table, out, 1)
+    kernels.count_places(places, counts)
+    np.testing.assert_array_equal(out[:, 1], np.array([2.5, np.nan, 0.5, 2.5, 1.5], np.float32))
+    assert not out[:, [0, 2]].any()
+    assert counts.tolist() == [1, 11, 2, 0]
+
+
+def test_holes_are_counted_in_the_columns_asked_for() -> None:
+    rows = a_table(3, 50, 6, "absent")
+    rows[np.random.default_rng(3).random(rows.shape) < 0.3] = np.nan
+    columns, out = np.array([5, 0, 3]), np.empty(50, np.int64)
+    kernels.count_holes(rows, columns, out)
+    assert out.tolist() == np.isnan(rows[:, columns]).sum(axis=1).tolist()
+
+
 def test_trees_that_do_not_fit_into_words_are_walked_as_they_are() -> None:
     rng = np.random.default_rng(0)
     columns, cuts = np.arange(300, dtype=np.uint32)[None, :], rng.normal(size=(1, 300)).astype(np.float32)

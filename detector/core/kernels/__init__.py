@@ -27,7 +27,10 @@ from detector.core.kernels.encoding import (
     LOGARITHMIC,
     WEEKDAY_COS,
     WEEKDAY_SIN,
+    count_holes,
+    count_places,
     encode_column,
+    encode_places,
     encode_row,
 )
 from detector.core.kernels.gathering import GATHERS, gathered_path_lengths, ranked
@@ -63,8 +66,11 @@ __all__ = [
     "average_path_length",
     "both_branches",
     "both_branches_out_of_bag",
+    "count_holes",
+    "count_places",
     "drawn_places",
     "encode_column",
+    "encode_places",
     "encode_row",
     "expected_path",
     "fill_from_nearest",
