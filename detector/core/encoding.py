@@ -108,11 +108,12 @@ def encode(feature: Feature, reading: Reading, codes: CategoryCodes | None, out:
 
 
 def _encode_categories(feature: Feature, reading: Reading, codes: CategoryCodes, out: Encoded) -> int:
-    places = np.where(np.isnan(reading.values), len(reading.categories), reading.values).astype(np.intp)
+    values = np.require(reading.values, requirements=["C", "W"])
     for part, column in zip(feature.parts, feature.columns, strict=True):
         table: Floats = np.array([*codes.of(reading.categories, part), math.nan])
-        out[:, column] = table[places]
-    return int(unseen_in(reading, codes).sum())
+        kernels.encode_places(values, table, out, column)
+    counts = zip(reading.categories, reading.counts.tolist(), strict=True)
+    return sum(count for name, count in counts if name not in codes.rarity)
 
 
 def unseen_in(reading: Reading, codes: CategoryCodes) -> NDArray[np.bool_]:

@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from detector.core import kernels
 
 #: Below this many rows a second thread costs more than it brings.
 ROWS_A_THREAD = 8_192
+#: From so many rows on, it pays to write the trees down for vectors that load from many places at once.
+ROWS_FOR_VECTORS = 8_192
 #: Calibration makes a request wait, and never lasts long: it is shared sooner.
 CALIBRATION_A_THREAD = 2_048
 TREES_A_THREAD = 32
@@ -135,13 +138,24 @@ class Forest:
     def paths(self, rows: Encoded) -> Floats:
         """Return the mean normalised path length (n,) of rows that carry every column; low is anomalous."""
         out = np.empty(len(rows), np.float64)
-        in_blocks(
-            lambda a, b: kernels.path_lengths(
-                rows, self.split_column, self.threshold, self.leaf, self.depth, a, b, out
-            ),
-            len(rows),
-        )
+        ranked = self._ranked if len(rows) >= ROWS_FOR_VECTORS else None
+        if ranked is None:
+            in_blocks(
+                lambda a, b: kernels.path_lengths(
+                    rows, self.split_column, self.threshold, self.leaf, self.depth, a, b, out
+                ),
+                len(rows),
+            )
+        else:
+            in_blocks(
+                lambda a, b: kernels.gathered_path_lengths(rows, *ranked, self.leaf, self.depth, a, b, out), len(rows)
+            )
         return out
+
+    @cached_property
+    def _ranked(self) -> tuple[NDArray[Any], ...] | None:
+        """The trees as vectors walk them; ``None`` where this processor has no such vectors, or they do not fit."""
+        return kernels.ranked(self.split_column, self.threshold) if kernels.GATHERS else None
 
     def said(self, rows: Encoded) -> Encoded:
         """Return (trees, n) what each tree says of rows that carry every column; :meth:`paths` is the mean of it."""

@@ -62,6 +62,8 @@ def infer_kind(column: pd.Series) -> Kind:
     if isinstance(dtype, pd.StringDtype):
         # Only the first ones leave the column: making Python's texts of a million rows takes longer than learning them.
         present = np.flatnonzero(~is_absent(column))[:TEXTS_LOOKED_AT]
+        if len(present) and _is_word(str(column.iloc[present[0]])):
+            return "categorical"
         return kind_of_texts(column.iloc[present].astype(object)) if len(present) else "numeric"
     return _kind_of_objects(column[~is_absent(column)].astype(object))
 
@@ -88,11 +90,25 @@ def _kind_of_objects(values: pd.Series) -> Kind:
 def kind_of_texts(values: Iterable[str]) -> Kind:
     """Return the kind that texts are: times, flags or categories."""
     texts = [text for text in map(str.strip, values) if text]
-    if texts and all(text[:10].count("-") == 2 and text[:4].isdecimal() for text in texts):
+    if texts and all(map(_may_be_time, texts)):
         readable = sum(not math.isnan(seconds_of(text)) for text in texts)
         if readable >= 0.99 * len(texts):
             return "datetime"
-    return "boolean" if texts and all(text.lower() in ("true", "false") for text in texts) else "categorical"
+    return "boolean" if texts and all(map(_is_flag, texts)) else "categorical"
+
+
+def _may_be_time(text: str) -> bool:
+    return text[:10].count("-") == 2 and text[:4].isdecimal()
+
+
+def _is_flag(text: str) -> bool:
+    return text.lower() in ("true", "false")
+
+
+def _is_word(text: str) -> bool:
+    """Whether a text settles by itself that its column holds categories: times and flags are so without exception."""
+    text = text.strip()
+    return bool(text) and not _may_be_time(text) and not _is_flag(text)
 
 
 def is_absent(column: pd.Series) -> NDArray[np.bool_]:

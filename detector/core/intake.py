@@ -135,8 +135,7 @@ class Known:
         if self.feature.kind != "categorical" or reading.present < ROWS_FOR_UNFAMILIAR or expected < LEAST_EXPECTED:
             return False
         known = np.array([name in most for name in reading.categories], bool)
-        rows = np.bincount(reading.values[~np.isnan(reading.values)].astype(np.intp), minlength=len(known))
-        return bool(rows[known].sum() < 0.5 * expected * reading.present)
+        return bool(reading.counts[known].sum() < 0.5 * expected * reading.present)
 
     def names_numbers(self) -> bool:
         """Whether most of what is known of the categories are numbers: codes, which may come as numbers."""
@@ -229,8 +228,8 @@ def _not_words(reading: Reading, known: Known) -> Kind | None:
     """Return what came where words are known, numbers as a rule: all of it would be unseen categories."""
     if reading.present < ROWS_FOR_RETYPED or known.statistics.present < ROWS_FOR_RETYPED:
         return None
-    unseen = np.array([name not in known.statistics.weights for name in reading.categories], bool)
-    rows = np.bincount(reading.values[~np.isnan(reading.values)].astype(np.intp), minlength=len(unseen))
+    weights, rows = known.statistics.weights, reading.counts
+    unseen = np.array([name not in weights for name in reading.categories], bool)
     if rows[unseen].sum() <= 0.5 * reading.present:
         return None
     found = reading.kind_found

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.core import kernels
 from detector.core.forest import Encoded
 from detector.core.schema import Layout
 from detector.core.statistics import FeatureStatistics
@@ -70,8 +71,8 @@ def find_holes(matrix: Encoded, carried: NDArray[np.bool_], layout: Layout) -> C
     carried : (features,) whether the batch has the learned feature's column at all.
     """
     base = tuple(np.flatnonzero(carried).tolist())
-    holes = holes_in(matrix, base, layout)
-    missing = holes.sum(axis=1)
+    missing = np.empty(len(matrix), np.int64)
+    kernels.count_holes(matrix, layout.starts[list(base)], missing)
     holed = np.flatnonzero(missing)
     whole = np.flatnonzero(missing == 0) if len(holed) else None
     return Carried(base, whole, holed, hole_levels(missing[holed], len(base)))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.core import kernels
 from detector.core.inference import BOOLEAN_TEXTS, infer_kind, is_absent
 from detector.core.later import pd, types
 from detector.core.numerals import LARGEST, number_of, numbers_of_column
@@ -46,6 +48,13 @@ class Reading:
         """How many rows gave a value, readable or not."""
         return int(len(self.absent) - self.absent.sum())
 
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How many rows hold each of the categories."""
+        counts = np.zeros(len(self.categories), np.int64)
+        kernels.count_places(np.require(self.values, requirements=["C", "W"]), counts)
+        return counts
+
     def take(self, rows: NDArray[np.intp]) -> Reading:
         """Return the reading of these rows alone."""
         places = np.flatnonzero(np.isin(rows, self.unreadable))
@@ -60,9 +69,7 @@ class Reading:
             true = int((self.values == 1.0).sum())
             counts = np.array([true, len(self.values) - absent - true])
             return statistics.updated_categorical(("true", "false"), counts, absent, decay=decay)
-        places = self.values[~np.isnan(self.values)].astype(np.intp)
-        counts = np.bincount(places, minlength=len(self.categories))
-        return statistics.updated_categorical(self.categories, counts, absent, decay=decay)
+        return statistics.updated_categorical(self.categories, self.counts, absent, decay=decay)
 
 
 def read_column(column: pd.Series, kind: Kind) -> Reading:
@@ -122,14 +129,29 @@ def _categories(column: pd.Series, absent: NDArray[np.bool_], found: Kind) -> Re
         # Values of several types: lists have no hash, and True would be taken for the 1 before it.
         named = [None if gone else category_of(value) for gone, value in zip(absent.tolist(), column, strict=True)]
         column = pd.Series(named, dtype=object)
-    codes, uniques = pd.factorize(column)
-    names = [category_of(value) for value in uniques.tolist()]
+    codes, uniques = _factorized(column)
+    names = [category_of(value) for value in uniques]
     # Different values can have one name: 1 and 1.0, or several blanks.
     categories = tuple(dict.fromkeys(name for name in names if name is not None))
     places = {name: place for place, name in enumerate(categories)}
     place_of = np.array([math.nan if name is None else places[name] for name in names] + [math.nan])
     values = place_of[codes]
     return Reading("categorical", found, values, categories, np.isnan(values), np.empty(0, np.intp))
+
+
+def _factorized(column: pd.Series) -> tuple[NDArray[np.integer[Any]], list[Any]]:
+    """Return (n,) the place of each value among the different ones, -1 for none, and these."""
+    if isinstance(column.dtype, pd.StringDtype) and column.dtype.storage == "pyarrow":
+        # What pandas makes of it costs more than the look-up itself.
+        import pyarrow as pa
+
+        array = pa.array(column.array)
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        coded = array.dictionary_encode()
+        return coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), coded.dictionary.to_pylist()
+    codes, uniques = pd.factorize(column)
+    return codes, uniques.tolist()
 
 
 def category_of(value: Any) -> str | None:

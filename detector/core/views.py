@@ -11,11 +11,12 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from threading import Lock
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from detector.core import kernels
 from detector.core.decisions import NO_DECISIONS, Decisions
 from detector.core.feedback import LEAST_CARRIED, Lesson, Likeness, folds_of, teach
 from detector.core.filling import filled
@@ -142,7 +143,8 @@ class View:
         """Return the severity of one path length; the same number as :meth:`severities`, in a microsecond."""
         table = self._table
         below = bisect_left(table, path)
-        return _severity(below, bisect_right(table, path, lo=below), len(table))
+        more_anomalous = below + 0.5 * (bisect_right(table, path, lo=below) - below + 1)
+        return 100.0 * (1.0 - more_anomalous / (len(table) + 1))
 
     @cached_property
     def _table(self) -> list[float]:
@@ -186,27 +188,8 @@ def severity(table: Floats, paths: Floats) -> Floats:
     Shafer, 2005): a fresh row drawn like the rows of the table exceeds severity s with probability 1 - s / 100.
     """
     out = np.empty(len(paths))
-
-    def place(a: int, b: int) -> None:
-        some = paths[a:b]
-        below = np.searchsorted(table, some, side="left")
-        # Ties are few, and a second search of all would take as long as the first.
-        tied = np.flatnonzero(table[np.minimum(below, len(table) - 1)] == some)
-        up_to = below.copy()
-        up_to[tied] = np.searchsorted(table, some[tied], side="right")
-        out[a:b] = _severity(below, up_to, len(table))
-
-    in_blocks(place, len(paths))
+    in_blocks(lambda a, b: kernels.severities(table, paths, a, b, out), len(paths))
     return out
-
-
-@overload
-def _severity(below: int, up_to: int, rows: int) -> float: ...
-@overload
-def _severity(below: NDArray[np.intp], up_to: NDArray[np.intp], rows: int) -> Floats: ...
-def _severity(below: int | NDArray[np.intp], up_to: int | NDArray[np.intp], rows: int) -> float | Floats:
-    more_anomalous = below + 0.5 * (up_to - below + 1)
-    return 100.0 * (1.0 - more_anomalous / (rows + 1))
 
 
 def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble._iforest import _average_path_length
 
 from detector.core import kernels
-from detector.core.forest import Choices, Forest
+from detector.core.forest import ROWS_FOR_VECTORS, Choices, Forest
 from detector.core.kernels.holes import ROWS_TOGETHER
 from tests import naive
 
@@ -95,6 +95,71 @@ def test_grown_trees_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
 def test_path_lengths_are_those_of_the_twin_bit_for_bit(both: Grown) -> None:
     wanted = [sum(naive.path(tree, row) for tree in both.trees) / len(both.trees) for row in both.rows]
     assert both.forest.paths(both.rows).tolist() == wanted
+
+
+@pytest.mark.parametrize(("kind", "n", "d", "columns"), [
+    ("plain", 1_000, 20, 20), ("ties", 1_000, 4, 3), ("absent", 400, 6, 6), ("constant", 90, 3, 3), ("plain", 3, 2, 1),
+])  # fmt: skip
+def test_many_rows_walk_together_as_a_few_do_bit_for_bit(kind: str, n: int, d: int, columns: int) -> None:
+    rng = np.random.default_rng(n)
+    bags = np.stack([rng.choice(n, min(n, 600), replace=False) for _ in range(30)]).astype(np.int32)
+    chosen = np.sort(rng.choice(d, columns, replace=False)).astype(np.uint32)
+    keys = rng.integers(0, 2**32, (2, columns), dtype=np.uint32)
+    seeds = rng.integers(0, 2**32, len(bags), dtype=np.uint32)
+    sizes = rng.integers(2, bags.shape[1] + 1, len(bags)).astype(np.int32)
+    known = a_table(n, n, d, kind)
+    forest = Forest.grow(known, bags, sizes, Choices(chosen, keys[0], keys[1], np.ones(columns)), seeds)
+    rows = np.concatenate([known, -known, a_table(n + 1, ROWS_FOR_VECTORS + 77, d, kind)])
+    rows[rng.random(rows.shape) < 0.01] = np.nan
+    rows[rng.random(rows.shape) < 0.01] = np.inf
+    wanted = np.empty(len(rows))
+    trees = (forest.split_column, forest.threshold, forest.leaf)
+    kernels.path_lengths(rows, *trees, forest.depth, 0, len(rows), wanted)
+    np.testing.assert_array_equal(forest.paths(rows), wanted)
+
+
+@pytest.mark.parametrize("k", [1, 2, 100, 5_000])
+@pytest.mark.parametrize("kind", ["plain", "rounded", "equal", "far apart"])
+def test_severities_count_what_is_more_ordinary_and_half_of_what_is_equal(k: int, kind: str) -> None:
+    rng = np.random.default_rng(k)
+    drawn = rng.normal(1.0, 0.1, 2 * k + 200)
+    values = {"plain": drawn, "rounded": drawn.round(2), "equal": np.full(len(drawn), 0.5), "far apart": drawn**300}
+    table = np.sort(values[kind][:k])
+    paths = np.concatenate([values[kind], table, [-np.inf, -0.0, 0.0, 0.5, np.inf, np.nan]])
+    below = np.array([sum(table < path) for path in paths]) if k <= 100 else np.searchsorted(table, paths)
+    below[-1] = k  # beyond all there is
+    equal = np.searchsorted(table, paths, side="right") - np.searchsorted(table, paths)
+    wanted = 100.0 * (1.0 - (below + 0.5 * (equal + 1)) / (k + 1))
+    for start in (0, len(paths) - 20):
+        out = np.full(len(paths), -1.0)
+        kernels.severities(table, paths, start, len(paths), out)
+        assert out[start:].tolist() == wanted[start:].tolist()
+        assert (out[:start] == -1.0).all()
+
+
+def test_places_are_looked_up_and_counted_and_no_place_is_none() -> None:
+    places, table = np.array([2.0, np.nan, 0.0, 2.0, 1.0]), np.array([0.5, 1.5, 2.5, np.nan])
+    out, counts = np.zeros((5, 3), np.float32), np.array([0, 10, 0, 0])
+    kernels.encode_places(places, table, out, 1)
+    kernels.count_places(places, counts)
+    np.testing.assert_array_equal(out[:, 1], np.array([2.5, np.nan, 0.5, 2.5, 1.5], np.float32))
+    assert not out[:, [0, 2]].any()
+    assert counts.tolist() == [1, 11, 2, 0]
+
+
+def test_holes_are_counted_in_the_columns_asked_for() -> None:
+    rows = a_table(3, 50, 6, "absent")
+    rows[np.random.default_rng(3).random(rows.shape) < 0.3] = np.nan
+    columns, out = np.array([5, 0, 3]), np.empty(50, np.int64)
+    kernels.count_holes(rows, columns, out)
+    assert out.tolist() == np.isnan(rows[:, columns]).sum(axis=1).tolist()
+
+
+def test_trees_that_do_not_fit_into_words_are_walked_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    columns, cuts = np.arange(300, dtype=np.uint32)[None, :], rng.normal(size=(1, 300)).astype(np.float32)
+    assert kernels.ranked(columns, cuts) is None
+    assert kernels.ranked(np.zeros((1, 1 << 17), np.uint32), np.arange(1 << 17, dtype=np.float32)[None, :]) is None
 
 
 @pytest.mark.parametrize("kind", ["plain", "ties", "absent"])

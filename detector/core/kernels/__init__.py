@@ -12,6 +12,9 @@ and :func:`shap_values` understand it.
 Which column a node splits on, and where, comes from hashes of (tree seed, node, column), never from a stream of random
 numbers: a bag that changes by one row, or a column that leaves, then changes a tree a little and not altogether.
 
+On processors that can, :func:`gathered_path_lengths` takes sixteen rows at a time; its sums are those of
+:func:`path_lengths`.
+
 Functions that are compiled into each other lie in one module: numba keeps compiled code by the time stamp of the file
 it came from, and would not see that another file has changed.
 """
@@ -27,9 +30,13 @@ from detector.core.kernels.encoding import (
     LOGARITHMIC,
     WEEKDAY_COS,
     WEEKDAY_SIN,
+    count_holes,
+    count_places,
     encode_column,
+    encode_places,
     encode_row,
 )
+from detector.core.kernels.gathering import GATHERS, gathered_path_lengths, ranked
 from detector.core.kernels.growing import (
     ABSENT_THRESHOLD,
     EULER_GAMMA,
@@ -40,6 +47,7 @@ from detector.core.kernels.growing import (
     mixed,
 )
 from detector.core.kernels.holes import both_branches, both_branches_out_of_bag
+from detector.core.kernels.placing import severities
 from detector.core.kernels.streaming import admit, leaf_values, new_among, refill_bags, retell
 from detector.core.kernels.teaching import alike, drawn_places, gathered, leaf_places, mean_at_places, spread
 from detector.core.kernels.walking import out_of_bag, path_attribution, path_lengths
@@ -49,6 +57,7 @@ __all__ = [
     "AS_IS",
     "EULER_GAMMA",
     "EXCESS",
+    "GATHERS",
     "HOUR_COS",
     "HOUR_SIN",
     "LINEAR",
@@ -60,12 +69,16 @@ __all__ = [
     "average_path_length",
     "both_branches",
     "both_branches_out_of_bag",
+    "count_holes",
+    "count_places",
     "drawn_places",
     "encode_column",
+    "encode_places",
     "encode_row",
     "expected_path",
     "fill_from_nearest",
     "gathered",
+    "gathered_path_lengths",
     "grow_trees",
     "leaf_places",
     "leaf_values",
@@ -77,8 +90,10 @@ __all__ = [
     "out_of_bag",
     "path_attribution",
     "path_lengths",
+    "ranked",
     "refill_bags",
     "retell",
+    "severities",
     "shap_values",
     "spread",
 ]

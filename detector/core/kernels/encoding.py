@@ -41,6 +41,31 @@ def encode_column(values, mode, center, spread, out, column):
         out[i, column] = _encoded(values[i], mode, center, spread)
 
 
+@compiled("void(f8[::1], f8[::1], f4[:,::1], i8)")
+def encode_places(places, table, out, column):
+    """Write the entries of ``table`` at ``places`` (n,) to ``out[:, column]``; the last one where a place is NaN."""
+    for i in range(places.shape[0]):
+        out[i, column] = table[table.shape[0] - 1 if math.isnan(places[i]) else np.int64(places[i])]
+
+
+@compiled("void(f4[:,::1], i8[::1], i8[::1])")
+def count_holes(matrix, columns, out):
+    """Write to ``out`` (n,) in how many of the ``columns`` each row of ``matrix`` (n, d) is NaN."""
+    for i in range(matrix.shape[0]):
+        found = 0
+        for j in range(columns.shape[0]):
+            found += math.isnan(matrix[i, columns[j]])
+        out[i] = found
+
+
+@compiled("void(f8[::1], i8[::1])")
+def count_places(places, counts):
+    """Add to ``counts`` (k,) how many of ``places`` (n,) are each; NaN is none."""
+    for i in range(places.shape[0]):
+        if not math.isnan(places[i]):
+            counts[np.int64(places[i])] += 1
+
+
 @compiled("void(f8[::1], i8[::1], f8[::1], f8[::1], f4[::1])")
 def encode_row(values, modes, centers, spreads, out):
     """Write one row of typed ``values`` (d,) encoded to ``out`` (d,); ``-inf`` stays what it is."""
