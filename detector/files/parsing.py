@@ -26,7 +26,7 @@ from detector.files.footer import claims
 from detector.files.options import Limits, ReadOptions
 
 #: Rows of a Parquet file that are decoded together, and values where rows are wide.
-BATCH_ROWS, BATCH_CELLS = 8_192, 1 << 17
+BATCH_ROWS, BATCH_CELLS = 65_536, 1 << 18
 #: Bytes of a batch as it is sent; larger ones are sent in parts, so that who receives them holds little.
 SENT_BYTES = 32 << 20
 #: Bytes of a column of a Parquet file that are read at once.

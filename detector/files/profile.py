@@ -97,6 +97,12 @@ class ColumnProfile:
     def add(self, cells: TextColumn, rows: NDArray[np.int64], lines: NDArray[np.int64]) -> None:
         """Count the cells of a block, whose rows have these numbers and lines."""
         counts = np.zeros(numerals.KINDS, np.int64)
+        if self.name in self._options.text_columns:
+            # Whatever its cells look like, it is text.
+            counts[numerals.EMPTY] = np.count_nonzero(numerals.blank_cells(cells.data, cells.offsets))
+            counts[numerals.OTHER] = len(cells) - counts[numerals.EMPTY]
+            self._counts += counts
+            return
         kinds = numerals.classify(cells.data, cells.offsets, *MARKS[self._options.decimal], counts)
         self._counts += counts
         for sort, some in _SORTS.items():
