@@ -78,7 +78,19 @@ class ScoredWriter:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Add the rows of ``frame``; its index is not written."""
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        self._add(pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None))
+
+    def add(self, rows: pa.Table, scored: pd.DataFrame) -> None:
+        """Add ``rows`` as :meth:`Table.blocks` yields them (columns named as they are to be written) beside ``scored``.
+
+        What is written is what :meth:`write` makes of the two as one frame, only that ``rows`` are not made anew.
+        """
+        table = pa.table({field.name: _without_nan(rows[field.name]) for field in rows.schema})
+        for name in scored.columns:
+            table = table.append_column(name, pa.Array.from_pandas(scored[name]))
+        self._add(table)
+
+    def _add(self, table: pa.Table) -> None:
         if self._schema is None:
             self._schema = pa.schema([(field.name, _written_type(field.type)) for field in table.schema])
             self._begin(self._schema, table)
@@ -201,6 +213,13 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
+
+
+def _without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the values with NaN as missing, as pandas has it."""
+    if not pa.types.is_floating(values.type) or not _any(pc.is_nan(values)):
+        return values
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 
 def _repeats(texts: pa.ChunkedArray) -> bool:
