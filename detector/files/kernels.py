@@ -236,15 +236,6 @@ def gather_column(
 
 
 @compiled
-def holds_byte(data: Bytes, begin: int, end: int, wanted: NDArray[np.bool_]) -> bool:
-    """Tell whether any byte of ``data[begin:end]`` is among ``wanted`` (256 long)."""
-    found = False
-    for at in range(begin, end):
-        found |= wanted[data[at]]
-    return found
-
-
-@compiled
 def begins_with_byte(data: Bytes, offsets: Positions, wanted: NDArray[np.bool_]) -> bool:
     """Tell whether any text, of which ``offsets`` are the bounds, begins with one of ``wanted`` (256 long)."""
     found = False
