@@ -82,7 +82,7 @@ class Table:
     def blocks(self, size: int = 65_536) -> Iterator[tuple[pd.DataFrame, pa.Table]]:
         """Yield what :meth:`batches` does, each with the same rows as Arrow has them.
 
-        For who hands rows on to :meth:`ScoredWriter.add`, which then need not be made anew from the frame.
+        For who hands the rows on to a writer, which then need not make them anew from the frame.
         """
         start = held = 0
         waiting: list[pa.RecordBatch] = []

@@ -150,7 +150,8 @@ def _instant(data: Bytes, at: int, end: int, day_first: bool) -> tuple[int, int]
 @compiled
 def _two(data: Bytes, at: int) -> int:
     """Return the number that two digits write; a negative one where they are no digits."""
-    tens, ones = np.int64(data[at]) - _DIGIT_0, np.int64(data[at + 1]) - _DIGIT_0
+    tens: int = data[at] - _DIGIT_0
+    ones: int = data[at + 1] - _DIGIT_0
     return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -10_000
 
 
