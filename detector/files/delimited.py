@@ -41,7 +41,7 @@ class DelimitedSource:
         return None
 
     def blocks(self) -> Iterator[TextBlock]:
-        """Read the file from its beginning; about 4 MB of text a block."""
+        """Read the file from its beginning; about 2 MB of text a block."""
         dialect, limit = self.dialect, self._limits.cell_bytes
         width, delimiter = dialect.width, ord(dialect.delimiter)
         row, line, carry, skip, base = 1, dialect.data_line, b"", dialect.data_start, 0

@@ -12,7 +12,7 @@ from detector.errors import InputError, Problem, UnusableFileError, excerpt
 from detector.files.detect import byte_order_mark
 from detector.files.options import ReadOptions
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 21
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _SHOWN_BEFORE = 12
 
@@ -43,7 +43,7 @@ class EncodedText:
         self.notes = [] if self._is_utf8 else [f"The text is encoded as {self.encoding.upper()}."]
 
     def chunks(self) -> Iterator[tuple[bytes, bool]]:
-        """Yield the text as UTF-8 without byte order mark, about 4 MB at a time, and whether it is the last piece.
+        """Yield the text as UTF-8 without byte order mark, about 2 MB at a time, and whether it is the last piece.
 
         UTF-8 is handed on as it is: check it with :meth:`refuse_undecodable`.
         """

@@ -27,6 +27,33 @@ def compiled(function: Function) -> Function:
 
 
 @compiled
+def _marks(buffer: Bytes, size: int, delimiter: int) -> Positions:
+    """Return where ``buffer[:size]`` holds a delimiter, a quote or an end of line; behind the last stands ``size``.
+
+    Without a branch for each byte this is several times as fast as to stop where one of them is met.
+    """
+    marked = np.zeros(256, np.uint8)
+    for byte in (delimiter, QUOTE, LF, CR):
+        marked[byte] = 1
+    places = np.empty(size + 1, np.int32)
+    count = 0
+    for at in range(size):
+        places[count] = at
+        count += marked[buffer[at]]
+    places[count] = size
+    return places[: count + 1]
+
+
+@compiled
+def _next_mark(buffer: Bytes, marks: Positions, mark: int, position: int, but: int) -> int:
+    """Return the first place in ``marks``, from ``mark`` on, that is not before ``position`` and holds no ``but``."""
+    last = len(marks) - 1
+    while mark < last and (marks[mark] < position or buffer[marks[mark]] == but):
+        mark += 1
+    return mark
+
+
+@compiled
 def split_records(
     buffer: Bytes,
     size: int,
@@ -65,6 +92,8 @@ def split_records(
     -------
     (good records, bad records, bytes used, next row, next line, how it ended, line where an open quote began)
     """
+    marks = _marks(buffer, size, delimiter)
+    mark = 0
     n_good = 0
     n_bad = 0
     position = 0
@@ -99,6 +128,8 @@ def split_records(
                     if byte == LF or (byte == CR and not (position + 1 < size and buffer[position + 1] == LF)):
                         line += 1
                     position += 1
+                    mark = _next_mark(buffer, marks, mark, position, delimiter)
+                    position = max(position, min(marks[mark], start + limit + 1))
                     if position - start > limit:
                         status = LONG_QUOTED_CELL
                         break
@@ -109,20 +140,19 @@ def split_records(
                 end = position
                 position += 1
                 trail = position
-                while position < size and buffer[position] not in (delimiter, LF, CR):
-                    position += 1
+                mark = _next_mark(buffer, marks, mark, position, QUOTE)
+                position = marks[mark]
                 if position > trail and fault == 0:
                     fault = AFTER_QUOTE
                     detail = opened
             else:
-                while position < size:
-                    byte = buffer[position]
-                    if byte in (delimiter, LF, CR):
-                        break
-                    if byte not in (SPACE, TAB):
-                        blank = False
-                    position += 1
+                mark = _next_mark(buffer, marks, mark, position, QUOTE)
+                position = marks[mark]
                 end = position
+                at = start
+                while blank and at < end:
+                    blank = buffer[at] == SPACE or buffer[at] == TAB
+                    at += 1
                 if end - start > limit and fault == 0:
                     fault = LONG_CELL
                     detail = field
@@ -203,15 +233,6 @@ def gather_column(
                 at += 2 if buffer[at] == QUOTE else 1
     offsets[rows] = to
     return out[:to], offsets
-
-
-@compiled
-def holds_byte(data: Bytes, begin: int, end: int, wanted: NDArray[np.bool_]) -> bool:
-    """Tell whether any byte of ``data[begin:end]`` is among ``wanted`` (256 long)."""
-    found = False
-    for at in range(begin, end):
-        found |= wanted[data[at]]
-    return found
 
 
 @compiled

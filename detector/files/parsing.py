@@ -25,8 +25,8 @@ from detector.files.excel import ExcelSource
 from detector.files.footer import claims
 from detector.files.options import Limits, ReadOptions
 
-#: Rows of a Parquet file that are decoded together, and values where rows are wide.
-BATCH_ROWS, BATCH_CELLS = 8_192, 1 << 17
+#: Rows of a Parquet file that are decoded together, values where rows are wide, and bytes where they are long.
+BATCH_ROWS, BATCH_CELLS, BATCH_BYTES = 32_768, 1 << 18, 4 << 20
 #: Bytes of a batch as it is sent; larger ones are sent in parts, so that who receives them holds little.
 SENT_BYTES = 32 << 20
 #: Bytes of a column of a Parquet file that are read at once.
@@ -93,7 +93,9 @@ def _parquet(request: Mapping[str, Any]) -> Iterator[Any]:
             "claims": {name: asdict(claim) for name, claim in claims(metadata, schema).items()},
         }
         yield header, plain
-        rows = max(_LEAST_BATCH_ROWS, min(BATCH_ROWS, BATCH_CELLS // max(1, len(schema))))
+        row_bytes = expanded // max(1, metadata.num_rows)
+        fitting = min(BATCH_CELLS // max(1, len(schema)), BATCH_BYTES // max(1, row_bytes))
+        rows = max(_LEAST_BATCH_ROWS, min(BATCH_ROWS, fitting))
         held = 0
         for batch in file.iter_batches(rows, use_threads=False):
             arrays = [_plain(values) for values in batch.columns]

@@ -46,7 +46,7 @@ class Decision:
 
     ``wrong`` are the cells that do not fit; ``note`` tells the user what is not obvious. ``unclear`` is the first
     cell that is a number only if it is known which of comma and point is the decimal mark; then the column cannot be
-    read.
+    read. ``plain``: all cells are numbers that can be computed with, or empty.
     """
 
     column: Column
@@ -55,6 +55,7 @@ class Decision:
     wrong: tuple[WrongCells, ...] = ()
     note: str | None = None
     unclear: Cell | None = None
+    plain: bool = False
 
 
 def times_or_text(name: str, layouts: int, nulls: int, options: ReadOptions) -> Decision:
@@ -97,6 +98,12 @@ class ColumnProfile:
     def add(self, cells: TextColumn, rows: NDArray[np.int64], lines: NDArray[np.int64]) -> None:
         """Count the cells of a block, whose rows have these numbers and lines."""
         counts = np.zeros(numerals.KINDS, np.int64)
+        if self.name in self._options.text_columns:
+            # Whatever its cells look like, it is text.
+            counts[numerals.EMPTY] = np.count_nonzero(numerals.blank_cells(cells.data, cells.offsets))
+            counts[numerals.OTHER] = len(cells) - counts[numerals.EMPTY]
+            self._counts += counts
+            return
         kinds = numerals.classify(cells.data, cells.offsets, *MARKS[self._options.decimal], counts)
         self._counts += counts
         for sort, some in _SORTS.items():
@@ -162,7 +169,8 @@ class ColumnProfile:
         wrong = tuple(WrongCells(sort, tuple(self._first[sort]), total) for sort, total in totals.items() if total)
         whole = not counts[[numerals.FRACTION, numerals.SCALED, numerals.LEADING_ZERO]].any()
         column = Column(self.name, "number", nulls + int(counts[numerals.NOT_A_NUMBER]), whole)
-        return Decision(column, self._options.decimal, wrong=wrong)
+        plain = not counts[[*numerals.TEXT_KINDS, *_DOUBTED]].any()
+        return Decision(column, self._options.decimal, wrong=wrong, plain=plain)
 
     def _remember(
         self,
@@ -178,6 +186,8 @@ class ColumnProfile:
                 kept.append(Cell(int(rows[at]), int(lines[at]), cells[at]))
 
 
+#: Sorts of numbers that are not simply read: missing, refused, or looked at again.
+_DOUBTED = (numerals.NOT_A_NUMBER, numerals.INFINITY, numerals.LONG_WHOLE, numerals.SCALED)
 _SORTS = {TEXT_CELL: numerals.TEXT_KINDS, INFINITE_CELL: (numerals.INFINITY,), LONG_CELL: (numerals.LONG_WHOLE,)}
 
 

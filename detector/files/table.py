@@ -77,6 +77,13 @@ class Table:
         The index is a ``RangeIndex`` that runs on over all rows. The types are those that :class:`Column` describes,
         the same in every batch. A table without rows yields nothing.
         """
+        return (frame for frame, _ in self.blocks(size))
+
+    def blocks(self, size: int = 65_536) -> Iterator[tuple[pd.DataFrame, pa.Table]]:
+        """Yield what :meth:`batches` does, each with the same rows as Arrow has them.
+
+        For who hands the rows on to a writer, which then need not make them anew from the frame.
+        """
         start = held = 0
         waiting: list[pa.RecordBatch] = []
         for batch in self._reader.batches():
@@ -87,12 +94,14 @@ class Table:
             table = pa.Table.from_batches(waiting)
             whole = held - held % size
             for offset in range(0, whole, size):
-                yield self._frame(table.slice(offset, size), start)
+                part = table.slice(offset, size)
+                yield self._frame(part, start), part
                 start += size
             waiting = table.slice(whole).to_batches()
             held -= whole
         if held:
-            yield self._frame(pa.Table.from_batches(waiting), start)
+            last = pa.Table.from_batches(waiting)
+            yield self._frame(last, start), last
 
     def frame(self, limit: int | None = None) -> pd.DataFrame:
         """Return the first ``limit`` rows, or all of them, as one frame."""

@@ -148,6 +148,38 @@ def _instant(data: Bytes, at: int, end: int, day_first: bool) -> tuple[int, int]
 
 
 @compiled
+def _two(data: Bytes, at: int) -> int:
+    """Return the number that two digits write; a negative one where they are no digits."""
+    tens: int = data[at] - _DIGIT_0
+    ones: int = data[at + 1] - _DIGIT_0
+    return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -10_000
+
+
+@compiled
+def _usual_instant(data: Bytes, at: int, end: int) -> tuple[int, int]:
+    """Do what :func:`_instant` does for ``YYYY-MM-DD HH:MM:SS``, with or without ``Z`` behind it; else no bits.
+
+    Most files hold nothing else, and where each digit stands is known.
+    """
+    zoned = end - at == 20 and (data[end - 1] | _LOWER) == _LETTER_Z
+    if not (zoned or end - at == 19) or data[at + 4] != _DASH or data[at + 7] != _DASH:
+        return MISSING_TIME, 0
+    if data[at + 13] != _COLON or data[at + 16] != _COLON:
+        return MISSING_TIME, 0
+    if data[at + 10] != SPACE and (data[at + 10] | _LOWER) != _LETTER_T:
+        return MISSING_TIME, 0
+    year = _two(data, at) * 100 + _two(data, at + 2)
+    hour, minute, second = _two(data, at + 11), _two(data, at + 14), _two(data, at + 17)
+    if year < 0 or not (0 <= hour <= 23 and 0 <= minute <= 59 and 0 <= second <= 59):
+        return MISSING_TIME, 0
+    days = _days(year, _two(data, at + 5), _two(data, at + 8))
+    if days == MISSING_TIME:
+        return MISSING_TIME, 0
+    micros = ((days * 24 + hour) * 60 + minute) * 60_000_000 + second * 1_000_000
+    return micros, YEAR_FIRST | CLOCK | (ZONED if zoned else UNZONED)
+
+
+@compiled
 def read_times(data: Bytes, offsets: Positions, day_first: bool, out: Numbers) -> int:
     """Write each cell's microseconds since 1970 to ``out`` and return the union of the layouts.
 
@@ -165,7 +197,9 @@ def read_times(data: Bytes, offsets: Positions, day_first: bool, out: Numbers) -
         out[row] = MISSING_TIME
         if start == end:
             continue
-        out[row], bits = _instant(data, start, end, day_first)
+        out[row], bits = _usual_instant(data, start, end)
+        if bits == 0:
+            out[row], bits = _instant(data, start, end, day_first)
         union |= bits
         if union & UNREADABLE:
             break

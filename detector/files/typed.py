@@ -91,7 +91,7 @@ class TypedText:
         cells = block.columns.get(name)
         if cells is None:
             cells = TextColumn.blank(len(block.rows))
-        return read_values(cells, decision.column, decision.decimal, decision.day_first)
+        return read_values(cells, decision.column, decision.decimal, decision.day_first, plain=decision.plain)
 
     def _typed(self, block: TextBlock) -> tuple[list[pa.Array], NDArray[np.bool_] | None]:
         """Return the typed columns of a block, and where a row holds a wrong cell."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,11 +22,12 @@ MARKS: dict[str | None, tuple[int, int]] = {
 
 
 def read_values(
-    cells: TextColumn, column: Column, decimal: str | None, day_first: bool
+    cells: TextColumn, column: Column, decimal: str | None, day_first: bool, *, plain: bool = False
 ) -> tuple[pa.Array, NDArray[np.bool_] | None]:
     """Return the cells as the column's type, and where a cell does not fit it (``None`` when all do).
 
-    A cell that does not fit is null in the array.
+    A cell that does not fit is null in the array. ``plain``: no cell of a column of numbers is expected to be anything
+    but a number or empty, so that only one that Arrow refuses makes all be looked at.
     """
     if column.type == "text":
         return cells.array(numerals.blank_cells(cells.data, cells.offsets)), None
@@ -35,6 +38,10 @@ def read_values(
         times.read_times(cells.data, cells.offsets, day_first, instants)
         values = pa.array(instants, mask=instants == times.MISSING_TIME)
         return values.cast(pa.timestamp("us", "UTC")), None
+    if plain and column.type == "number":
+        with suppress(pa.ArrowInvalid):
+            missing = numerals.blank_cells(cells.data, cells.offsets) if column.nulls else None
+            return to_floats(cells.array(missing), decimal), None
     kinds = numerals.classify(cells.data, cells.offsets, *MARKS[decimal], np.zeros(numerals.KINDS, np.int64))
     if column.type == "boolean":
         return pa.array(kinds == numerals.TRUE, mask=kinds == numerals.EMPTY), None

@@ -78,7 +78,19 @@ class ScoredWriter:
 
     def write(self, frame: pd.DataFrame) -> None:
         """Add the rows of ``frame``; its index is not written."""
-        table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+        self._add(pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None))
+
+    def add(self, rows: pa.Table, scored: pd.DataFrame) -> None:
+        """Add ``rows`` as :meth:`Table.blocks` yields them (columns named as they are to be written) beside ``scored``.
+
+        What is written is what :meth:`write` makes of the two as one frame, only that ``rows`` are not made anew.
+        """
+        table = pa.table({field.name: _without_nan(rows[field.name]) for field in rows.schema})
+        for name in scored.columns:
+            table = table.append_column(name, pa.Array.from_pandas(scored[name]))
+        self._add(table)
+
+    def _add(self, table: pa.Table) -> None:
         if self._schema is None:
             self._schema = pa.schema([(field.name, _written_type(field.type)) for field in table.schema])
             self._begin(self._schema, table)
@@ -133,7 +145,7 @@ class ScoredWriter:
         times = {i: _time_texts(table.column(i)) for i, f in enumerate(table.schema) if pa.types.is_timestamp(f.type)}
         for position, values in (texts | times).items():
             table = table.set_column(position, table.schema.names[position], values)
-        quoted = any(_holds_any(values, _QUOTED_BYTES) for values in texts.values())
+        quoted = any(_need_quotes(values) for values in texts.values())
         style = "needed" if quoted else "none"
         options = arrow_csv.WriteOptions(include_header=False, quoting_style=style, batch_size=_WRITTEN_ROWS)
         arrow_csv.write_csv(table, self._file, options)
@@ -161,9 +173,10 @@ def harmless(texts: pa.Array) -> pa.Array:
 
 def _time_texts(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return times as texts; in whole seconds when all are: easier to read, and nearer to what most files hold."""
-    whole = pc.floor_temporal(times, unit="second")
-    if not _any(pc.not_equal(whole, times)):
-        times = whole.cast(pa.timestamp("s", times.type.tz))
+    ticks, second = times.cast(pa.int64()), _TICKS[times.type.unit]
+    seconds = pc.divide(ticks, second)
+    if not _any(pc.not_equal(pc.multiply(seconds, second), ticks)):
+        times = seconds.cast(pa.timestamp("s", times.type.tz))
     extremes = pc.min_max(times.cast(pa.int64())).as_py()
     seconds = _TICKS[times.type.unit]
     if times.type.tz != "UTC" or not all(
@@ -181,8 +194,9 @@ def _bytes_of(texts: pa.Array | pa.ChunkedArray) -> Iterator[tuple[kernels.Bytes
             yield cells.data, cells.offsets
 
 
-def _holds_any(texts: pa.ChunkedArray, wanted: NDArray[np.bool_]) -> bool:
-    return any(kernels.holds_byte(data, offsets[0], offsets[-1], wanted) for data, offsets in _bytes_of(texts))
+def _need_quotes(texts: pa.ChunkedArray) -> bool:
+    together = (data[offsets[0] : offsets[-1]].tobytes() for data, offsets in _bytes_of(texts))
+    return any(byte in cells for cells in together for byte in _QUOTED_BYTES)
 
 
 def _table_of(some: bytes) -> NDArray[np.bool_]:
@@ -192,7 +206,7 @@ def _table_of(some: bytes) -> NDArray[np.bool_]:
 
 
 #: Bytes that make quotes necessary, and those that what looks like a formula may begin with; see ``_FORMULA``.
-_QUOTED_BYTES = _table_of(b'",\r\n')
+_QUOTED_BYTES = (b'"', b",", b"\r", b"\n")
 _FORMULA_BYTES = _table_of("=+-@\t\r\n＝＋－＠".encode())
 
 
@@ -201,6 +215,13 @@ def _written_type(kind: pa.DataType) -> pa.DataType:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return pa.string() if pa.types.is_null(kind) or pa.types.is_large_string(kind) else kind
+
+
+def _without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the values with NaN as missing, as pandas has it."""
+    if not pa.types.is_floating(values.type) or not _any(pc.is_nan(values)):
+        return values
+    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 
 def _repeats(texts: pa.ChunkedArray) -> bool:

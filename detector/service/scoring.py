@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
+import pyarrow as pa
 import structlog
 from sqlalchemy import Connection
 
@@ -24,7 +25,7 @@ from detector.service.histogram import Histogram
 from detector.service.progress import Progress, no_progress
 from detector.service.rejected import write_rejected
 from detector.service.runs import Run, keep_run, runs_folder
-from detector.service.sources import path_source, told_batches, upload_source
+from detector.service.sources import path_source, told_batches, told_blocks, upload_source
 from detector.service.tally import ScoredTally
 from detector.service.tracing import span
 from detector.service.workspace import Champion, Workspace
@@ -218,17 +219,12 @@ def score_path(
     tally = ScoredTally(champion, ws.settings.min_importance)
     names = own_names([column.name for column in table.columns])
     with ScoredWriter(out, formats[out.suffix.lower()]) as writer:
-
-        def add(block: tuple[pd.DataFrame, pd.DataFrame]) -> None:
-            batch, scored = block
-            writer.write(pd.concat([batch.rename(columns=names), scored], axis=1))
-
-        with Behind(add) as write:
-            for batch in told_batches(table, _block_rows(ws, table), progress, f"Scoring {table.name}"):
-                write((batch, tally.score(batch)))
+        with Behind[tuple[pa.Table, pd.DataFrame]](lambda block: writer.add(*block)) as write:
+            for batch, rows in told_blocks(table, _block_rows(ws, table), progress, f"Scoring {table.name}"):
+                write((rows.rename_columns(names), tally.score(batch)))
         if not tally.rows:
             header = table.frame(limit=0)
-            add((header, tally.nothing(header)))
+            writer.write(pd.concat([header.rename(columns=names), tally.nothing(header)], axis=1))
     _tell_missing(ws, champion, tally.report)
     return ScoredSummary(
         path=out,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from sqlalchemy import select
 
@@ -112,10 +113,15 @@ def told_batches(table: Table, size: int, progress: Progress, message: str) -> I
 
     ``progress`` is told before the first and after each.
     """
+    return (batch for batch, _ in told_blocks(table, size, progress, message))
+
+
+def told_blocks(table: Table, size: int, progress: Progress, message: str) -> Iterator[tuple[pd.DataFrame, pa.Table]]:
+    """Yield what :func:`told_batches` does, each with the same rows as Arrow has them."""
     done = 0
     progress(done, table.rows, message)
-    for batch in ahead(table.batches(size)):
-        yield batch
+    for batch, rows in ahead(table.blocks(size)):
+        yield batch, rows
         done += len(batch)
         progress(done, table.rows, message)
 

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from detector.errors import InputError
-from detector.files import open_table
+from detector.files import Limits, open_table
+from detector.files.apart import Parsing
 
 
 def stored(folder: Path, table: pa.Table) -> Path:
@@ -44,6 +45,19 @@ def test_what_the_parser_says_of_a_damaged_file_is_told_without_its_line_break(t
         open_table(path)
 
     assert "\\n" not in str(caught.value)
+
+
+def test_long_rows_are_read_few_at_a_time(tmp_path: Path) -> None:
+    rows = 3_000
+    path = tmp_path / "long"
+    table = pa.table({"note": ["x" * 8_192] * rows, "n": range(rows)})
+    pq.write_table(table, path, use_dictionary=False)
+
+    with Parsing("parquet", path, "long", Limits()) as parsing:
+        sizes = [batch.num_rows for batch, _ in parsing.batches()]
+
+    assert sum(sizes) == rows
+    assert max(sizes) == 1_024
 
 
 def test_times_that_do_not_fit_are_refused_and_not_wrapped_around(tmp_path: Path) -> None:

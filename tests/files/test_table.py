@@ -42,6 +42,14 @@ def test_batches_are_the_file_in_its_order_whatever_their_size(long_file: Path, 
     assert start == table.rows == ROWS
 
 
+def test_blocks_hold_the_same_rows_as_a_frame_and_as_arrow_has_them(long_file: Path) -> None:
+    table = open_table(long_file)
+
+    for frame, rows in table.blocks(30_000):
+        pd.testing.assert_frame_equal(rows.to_pandas(), frame.reset_index(drop=True))
+    assert frame.index.stop == ROWS
+
+
 def test_a_sample_is_the_first_rows(long_file: Path) -> None:
     table = open_table(long_file)
 

@@ -11,7 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from detector.errors import InputError
-from detector.files import ReadOptions, Table, open_table
+from detector.files import ReadOptions, Table, open_table, times
+from detector.files.cells import TextColumn
+from detector.files.columns import Column
+from detector.files.values import read_values
 
 several = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -67,6 +70,35 @@ def test_times_are_read_to_the_microsecond_and_turned_into_utc(
     assert frame["x"].dtype == pd.DatetimeTZDtype("us", "UTC")
     micros = [(time - dt.datetime(1970, 1, 1) - offset) // dt.timedelta(microseconds=1) for time in times]
     assert frame["x"].astype("int64").tolist() == micros
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    when=st.datetimes().map(lambda when: when.isoformat(" ", "seconds") + "Z"),
+    changes=st.lists(st.tuples(st.integers(0, 19), st.sampled_from("0139 -:TtzZ.+x")), max_size=2),
+    length=st.sampled_from([20, 20, 19, 16, 10]),
+)
+def test_times_of_the_usual_form_are_read_as_any_other(when: str, changes: list[tuple[int, str]], length: int) -> None:
+    text = list(when)
+    for at, character in changes:
+        text[at] = character
+    cell = np.frombuffer("".join(text[:length]).encode(), np.uint8)
+
+    usual = times._usual_instant(cell, 0, length)
+
+    by_rules = times._instant(cell, 0, length, False)
+    assert usual in (by_rules, (times.MISSING_TIME, 0))
+    # What is left to the rules is no time, or of another form.
+    assert usual == by_rules or by_rules[1] & times.UNREADABLE or length < 19 or changes
+
+
+def test_a_cell_that_is_no_number_after_all_makes_every_cell_be_looked_at() -> None:
+    column = Column("x", "number", nulls=1)
+    for cells, wrong in (["1", "", "2.5"], None), (["1", "", "x"], [False, False, True]):
+        for plain in (True, False):
+            values, unfit = read_values(TextColumn.of(cells), column, None, False, plain=plain)
+            assert values.to_pylist() == [1, None, None if wrong else 2.5]
+            assert (None if unfit is None else unfit.tolist()) == wrong
 
 
 def test_every_day_of_four_centuries_is_read_and_no_other(tmp_path: Path) -> None:

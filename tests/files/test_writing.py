@@ -45,6 +45,31 @@ def test_what_is_written_is_read_back(tmp_path: Path, kind: Literal["csv", "parq
     assert written == 4
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_rows_of_a_file_are_written_beside_their_scores_as_a_frame_of_both_would_be(
+    tmp_path: Path, form: Literal["csv", "parquet"], kind: Literal["csv", "parquet"]
+) -> None:
+    source, out, expected = (tmp_path / name for name in ("source", "out", "expected"))
+    rows = FRAME.assign(gaps=[None, True, None, False], none=np.nan)
+    write_scored(source, [rows], form)
+    if form == "parquet":
+        # NaN itself, which pandas does not tell from a missing value.
+        table = pq.read_table(source)
+        pq.write_table(table.set_column(1, "amount", pa.array([-5.2, None, 1e22, float("nan")])), source)
+    table = open_table(source, options=ReadOptions(text_columns=("id",)))
+    names = {name: f"{name} (file)" for name in rows}
+
+    with ScoredWriter(out, kind) as one, ScoredWriter(expected, kind) as other:
+        for frame, arrow in table.blocks(2):
+            scored = pd.DataFrame({"score": [0.5, 0.25], "flagged": [True, False], "version": np.int32(3)}, frame.index)
+            one.add(arrow.rename_columns(names), scored)
+            other.write(pd.concat([frame.rename(columns=names), scored], axis=1))
+
+    assert out.read_bytes() == expected.read_bytes()
+    assert one.rows == 4
+
+
 @several
 @given(text=st.text(st.sampled_from("=+-@\t\r\n＝a1.,'\" "), min_size=1, max_size=5))
 def test_no_text_cell_begins_as_a_formula_unless_it_is_a_number(tmp_path: Path, text: str) -> None:
