@@ -48,13 +48,13 @@ class FolderStore:
         """Write a file, flush it to disk, and put it in the place of the one before."""
         write_durably(self.folder / name, content)
 
-    def announce(self, file: str) -> None:
+    def announce(self, file: str, database: str) -> None:
         """Do nothing: no version's file is ever removed from a folder. One too many costs less than one too few."""
 
-    def settle(self, file: str) -> None:
+    def settle(self, file: str, database: str) -> None:
         """Do nothing."""
 
-    def sweep(self, named: Callable[[], set[str]], age: float) -> None:  # noqa: ARG002 - as announce says
+    def sweep(self, database: str | None, named: Callable[[], set[str]], age: float) -> None:  # noqa: ARG002
         """Remove files that their writers did not finish."""
         for part in self.folder.glob("*/*.part"):
             try:

@@ -5,7 +5,8 @@ What processes of an earlier release observed is the one thing that :meth:`Model
 
 A version is registered in this order: its name is announced, the file is put and read back, the row that names it is
 committed, the announcement is taken back. So a row never lacks its file; and of a process that died before the row,
-the announcement tells which file nobody will ever name.
+the announcement tells which file nobody will ever name. Each database has announcements of its own, under its
+:mod:`~detector.store.identity`: what another one on the same place names, it cannot know.
 """
 
 from __future__ import annotations
@@ -56,14 +57,18 @@ class ModelStore(Protocol):
     def replace(self, name: str, content: bytes) -> None:
         """Write a file of the caller's own, whole or not at all, in place of what it wrote before."""
 
-    def announce(self, file: str) -> None:
-        """Note that ``versions/file`` is about to be put, and then named by a row."""
+    def announce(self, file: str, database: str) -> None:
+        """Note that ``versions/file`` is about to be put, and then named by a row of this database (its identity)."""
 
-    def settle(self, file: str) -> None:
+    def settle(self, file: str, database: str) -> None:
         """Take the announcement back. Raises nothing: one that stays is settled by :meth:`sweep`."""
 
-    def sweep(self, named: Callable[[], set[str]], age: float) -> None:
-        """Remove what processes left that died more than ``age`` seconds ago; ``named``: the files that rows name."""
+    def sweep(self, database: str | None, named: Callable[[], set[str]], age: float) -> None:
+        """Remove what processes left that died more than ``age`` seconds ago.
+
+        Of announced files only those of ``database`` are touched, ``None`` when it never announced any; ``named``: the
+        files that its rows name.
+        """
 
     def answers(self) -> bool:
         """Whether the store can be used now; may take its time where a network is in between."""
