@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from functools import partialmethod
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ BOTH = (
 #: These run the same lines again and again, as properties do, which takes half as long when nobody counts them. What
 #: the other tests cover has to be enough.
 REPEATING = ("tests/trust", "tests/pages/test_inputs.py", "tests/test_inputs.py", "tests/test_examples.py")
+#: Nor do those count that run a test again with other values, beyond so many.
+COUNTED = 2
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -71,8 +74,11 @@ def _meant_for(item: pytest.Item, config: pytest.Config) -> tuple[Kind, ...]:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is about the other database, or what needs Java; the number is told at the end of the run."""
+    times = Counter[str]()
     for item in items:
-        if item.get_closest_marker("hypothesis") or item.nodeid.startswith(REPEATING):
+        test = item.nodeid.partition("[")[0]
+        times[test] += 1
+        if item.get_closest_marker("hypothesis") or item.nodeid.startswith(REPEATING) or times[test] > COUNTED:
             item.add_marker("no_cover")
         markers = (item.get_closest_marker(name) for name in ("sqlite_only", "postgres_only", "needs_nginx"))
         marker = next(filter(None, markers), None)

@@ -30,6 +30,7 @@ from detector.core.founding import (
 )  # fmt: skip
 from detector.core.inference import ColumnFacts
 from detector.core.intake import Known, is_flag, take_in
+from detector.core.kept_views import Views
 from detector.core.later import pd
 from detector.core.matching import Matcher
 from detector.core.missing import absence_is_state, column_is_missing
@@ -37,7 +38,7 @@ from detector.core.reading import Reading
 from detector.core.sample import Sample
 from detector.core.schema import SCORED_ROLES, Feature, Schema, Status
 from detector.core.statistics import FeatureStatistics, ScalerType
-from detector.core.views import Signature, Views
+from detector.core.views import Signature
 from detector.errors import InputError
 
 #: A new column takes part in scores once so many rows of the sample carry it.

@@ -152,6 +152,10 @@ class Forest:
             )
         return out
 
+    def as_ranks(self) -> list[NDArray[Any]]:
+        """Return the arrays that were made for vectors; none before :meth:`paths` of many rows."""
+        return list(self.__dict__.get("_ranked") or ())
+
     @cached_property
     def _ranked(self) -> tuple[NDArray[Any], ...] | None:
         """The trees as vectors walk them; ``None`` where this processor has no such vectors, or they do not fit."""

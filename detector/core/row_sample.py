@@ -118,7 +118,7 @@ class RowSample:
         """
         found = stored.fields(content, _FIELDS, "a sample of rows")
         values = pa.ipc.open_stream(found["table"]).read_all() if found["table"] else None
-        if (0 if values is None else values.num_rows) != len(found["priorities"]) != len(found["ties"]):
+        if len({0 if values is None else values.num_rows, len(found["priorities"]), len(found["ties"])}) > 1:
             raise stored.damaged("the parts of a sample differ in length")
         return cls(
             stored.whole_number(found, "most"), stored.whole_number(found, "seen"), bool(found["carriers"]),

@@ -7,17 +7,16 @@ seeds on the columns at hand, and severities come from the sample's own rows, sc
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import kernels
-from detector.core.decisions import NO_DECISIONS, Decisions
+from detector.core.decisions import Decisions
 from detector.core.feedback import LEAST_CARRIED, Lesson, Likeness, folds_of, teach
 from detector.core.filling import filled
 from detector.core.forest import Encoded, Floats, Forest, in_blocks
@@ -25,8 +24,8 @@ from detector.core.sample import LARGEST_BAG_SHARE, Rows, Sample
 from detector.core.schema import Layout
 from detector.core.view_rows import calibration_of, mixed, recorded_bags, with_siblings
 
-#: Bytes that the views of a model may take together; one of 100 trees of 256 rows takes 0.6 MB.
-VIEW_BYTES = 128 * 1024**2
+#: Bytes of a number in a list.
+TABLE_BYTES = 32
 #: Calibration tables for rows with holes: one for each tenth of the features that is missing.
 HOLE_LEVELS = 10
 #: Calibration rows behind each of those: the share of rows above a severity of 90 is then right within 0.7 %.
@@ -87,21 +86,20 @@ class View:
     def _calibration_places(self, rows: Encoded) -> NDArray[np.intp]:
         """Return where each of the rows (m, d) is among the calibration rows, -1 for those that are not."""
         out = np.full(len(rows), -1, np.intp)
+        own, wanted = self._recorded[self._calibration][:, self.forest.columns], rows[:, self.forest.columns]
+        # Few can be equal. What all of them hold, as something to look up, would take more room than the trees.
+        near = np.flatnonzero(np.isin(_sums(own), _sums(wanted)))
+        places: dict[bytes, list[int]] = {}
+        for place, key in zip(near.tolist(), _contents(own[near]), strict=True):
+            places.setdefault(key, []).append(place)
         used: dict[bytes, int] = {}
-        for number, key in enumerate(_contents(rows[:, self.forest.columns])):
+        for number, key in enumerate(_contents(wanted)):
             # Of equal rows each stands for one of the decided ones, as long as there are any.
-            equal, nth = self._by_content.get(key, ()), used.get(key, 0)
+            equal, nth = places.get(key, ()), used.get(key, 0)
             if nth < len(equal):
                 out[number] = equal[nth]
                 used[key] = nth + 1
         return out
-
-    @cached_property
-    def _by_content(self) -> dict[bytes, list[int]]:
-        found: dict[bytes, list[int]] = {}
-        for place, key in enumerate(_contents(self._recorded[self._calibration][:, self.forest.columns])):
-            found.setdefault(key, []).append(place)
-        return found
 
     def _out_of_bag(self, rows: Encoded, chosen: NDArray[np.intp], *, holes: bool = False) -> Floats:
         """Return the out-of-bag paths (n,) of the ``chosen`` calibration rows, of which ``rows`` may be altered.
@@ -123,17 +121,21 @@ class View:
     def _likeness(self) -> Likeness:
         return Likeness.of(self._calibrating)
 
-    @cached_property
-    def own_bytes(self) -> int:
-        """Bytes that go with this view, which others do not share."""
-        trees, known = self._calibrating, self._sample
-        arrays: list[NDArray[Any]] = [trees.split_column, trees.threshold, trees.leaf, trees.count]
-        arrays += [self.paths, *self._without]
-        if self._in_bag is not known.__dict__.get("calibration_in_bag"):
-            arrays.append(self._in_bag)
-        if known.rows is not self._recorded:
-            arrays.append(known.rows)
-        return sum(array.nbytes for array in arrays)
+    def held(self) -> dict[int, int]:
+        """Return the bytes of what keeps it going, made with it or since, by the identity of what takes them."""
+        trees, made = self._calibrating, self.__dict__
+        arrays: list[NDArray[Any]] = [trees.split_column, trees.threshold, trees.leaf, trees.count, self.paths]
+        arrays += [self._sample.rows, self._calibration, self._in_bag, self._recorded, self._fold_of, *self._without]
+        arrays += list(self._holes.values())
+        arrays += self.forest.as_ranks()
+        if "_likeness" in made:
+            arrays += [self._likeness.nodes, self._likeness.rises]
+        if self.lesson is not None:
+            arrays += [self.lesson.places, self.lesson.pulls, self.lesson.likeness.nodes, self.lesson.likeness.rises]
+        found = taken_by(arrays)
+        if "_table" in made:
+            found[id(self._table)] = TABLE_BYTES * len(self._table)
+        return found
 
     def severities(self, paths: Floats) -> Floats:
         """Return where path lengths fall among the model's own rows: 0 the most ordinary, 100 the most anomalous."""
@@ -222,59 +224,23 @@ def build_view(sample: Sample, layout: Layout, signature: Signature) -> View:
     return View(signature, forest, paths, sample, layout, calibration, calibrating, in_bag, recorded_rows)
 
 
+def taken_by(arrays: Iterable[NDArray[Any]]) -> dict[int, int]:
+    """Return the bytes that arrays keep from being used otherwise; a part of a larger one keeps all of that."""
+    found = {}
+    for array in arrays:
+        while isinstance(array.base, np.ndarray):
+            array = array.base  # noqa: PLW2901 - from a part to the whole
+        found[id(array)] = array.nbytes
+    return found
+
+
 def _contents(rows: Encoded) -> list[bytes]:
     """Return what each row holds, as something to look it up by."""
     return [row.tobytes() for row in rows]
 
 
-class Views:
-    """The views of one model, grown on demand and kept while they are used (least recently used goes first).
-
-    With ``decisions`` they are those of ``undecided``, taught; without, ``undecided`` is these views themselves.
-    """
-
-    def __init__(
-        self,
-        sample: Sample,
-        layout: Layout,
-        most_bytes: int = VIEW_BYTES,
-        decisions: Decisions = NO_DECISIONS,
-        undecided: Views | None = None,
-    ) -> None:
-        self._sample = sample
-        self._layout = layout
-        self._most_bytes = most_bytes
-        self._bytes = 0
-        self._decisions = decisions
-        self.undecided = self if undecided is None else undecided
-        self._views: OrderedDict[Signature, View] = OrderedDict()
-        self._lock = Lock()
-
-    def __contains__(self, signature: object) -> bool:
-        return signature in self._views
-
-    def taught(self, decisions: Decisions) -> Views:
-        """Return the views under other decisions; what was grown is shared."""
-        if not len(decisions):
-            return self.undecided
-        return Views(self._sample, self._layout, self._most_bytes, decisions, self.undecided)
-
-    def get(self, signature: Signature) -> View:
-        """Return the view of ``signature``, growing and teaching it the first time."""
-        with self._lock:
-            view = self._views.get(signature)
-            if view is not None:
-                self._views.move_to_end(signature)
-                return view
-        # Made outside the lock: two threads may make the same view, and get the same trees.
-        if self.undecided is self:
-            view = build_view(self._sample, self._layout, signature)
-        else:
-            view = self.undecided.get(signature).taught(self._decisions)
-        with self._lock:
-            known = self._views.setdefault(signature, view)
-            if known is view:
-                self._bytes += view.own_bytes
-            while self._bytes > self._most_bytes and len(self._views) > 1:
-                self._bytes -= self._views.popitem(last=False)[1].own_bytes
-        return known
+def _sums(rows: Encoded) -> NDArray[np.uint64]:
+    """Return a number for each row (n,); those of equal rows are equal, and those of others hardly ever."""
+    turned = np.ascontiguousarray(rows).view(np.uint32).astype(np.uint64)
+    factors = mixed(np.arange(rows.shape[1], dtype=np.uint32)).astype(np.uint64) | np.uint64(1)
+    return np.asarray((turned * factors).sum(axis=1), np.uint64)

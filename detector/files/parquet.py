@@ -62,7 +62,7 @@ class ParquetTable:
         found = {name: FoundValues(known_text=name in self._options.text_columns) for name in types}
         self.notes = _time_notes(schema, types)
         self.set_aside = row = 0
-        sent = self._sent(parsing)
+        sent = _sent(parsing, self._name)
         for batch in sent:
             for column, values in zip(batch.schema.names, batch.columns, strict=True):
                 found[column].add(values, types[column])
@@ -165,18 +165,10 @@ class ParquetTable:
         except DamagedError as error:
             raise self._damaged(error) from None
 
-    def _sent(self, parsing: Parsing) -> Iterator[pa.RecordBatch]:
-        with parsing:
-            try:
-                for batch, _ in parsing.batches():
-                    yield batch
-            except DamagedError as error:
-                raise self._damaged(error) from None
-
     def _raw_batches(self) -> Iterator[pa.RecordBatch]:
         # The first pass goes on behind what was read to decide the types, where that was not all.
         begun, self._begun = self._begun, None
-        return begun or self._sent(self._parsing())
+        return begun or _sent(self._parsing(), self._name)
 
     def _checked_types(self, schema: pa.Schema, rows: int) -> dict[str, ColumnType]:
         """Return the type of each column; refuse what is too much, names that cannot be used, and nested columns."""
@@ -227,8 +219,22 @@ class ParquetTable:
         return UnusableFileError(f"{message} Leave out what is not needed, or use the command line.", file=self._name)
 
     def _damaged(self, error: object) -> UnusableFileError:
-        what = "is not a readable Parquet file"
-        return damaged(self._name, what, error, "It is damaged or incomplete: export it again.")
+        return _damaged(self._name, error)
+
+
+def _sent(parsing: Parsing, name: str) -> Iterator[pa.RecordBatch]:
+    # Not of the table, which keeps what it has begun to read: the child would live until the next collection.
+    with parsing:
+        try:
+            for batch, _ in parsing.batches():
+                yield batch
+        except DamagedError as error:
+            raise _damaged(name, error) from None
+
+
+def _damaged(name: str, error: object) -> UnusableFileError:
+    what = "is not a readable Parquet file"
+    return damaged(name, what, error, "It is damaged or incomplete: export it again.")
 
 
 _TYPES: tuple[tuple[Callable[[pa.DataType], bool], ColumnType], ...] = (

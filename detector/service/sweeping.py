@@ -26,6 +26,7 @@ from detector.errors import ModelStoreError
 from detector.settings import Settings
 from detector.store import tables
 from detector.store.database import Database
+from detector.store.identity import find_identity
 from detector.store.model_store import ModelStore
 
 #: Age in seconds at which a file that nothing names can only be a dead process's.
@@ -57,12 +58,15 @@ def sweep(settings: Settings, database: Database, models: ModelStore) -> None:
 
 
 def _sweep_models(models: ModelStore, database: Database) -> None:
+    with database.read() as connection:
+        own = find_identity(connection)
+
     def named() -> set[str]:
         with database.read() as connection:
             return set(connection.scalars(select(tables.versions.c.file)))
 
     try:
-        models.sweep(named, ABANDONED)
+        models.sweep(own, named, ABANDONED)
     except ModelStoreError as error:
         _log.warning("the model store could not be swept", reason=error.message)
 

@@ -44,13 +44,13 @@ class FolderStore:
         """Remove a file."""
         (self.folder / name).unlink(missing_ok=True)
 
-    def announce(self, file: str) -> None:
+    def announce(self, file: str, database: str) -> None:
         """Do nothing: no version's file is ever removed from a folder. One too many costs less than one too few."""
 
-    def settle(self, file: str) -> None:
+    def settle(self, file: str, database: str) -> None:
         """Do nothing."""
 
-    def sweep(self, named: Callable[[], set[str]], age: float) -> None:  # noqa: ARG002 - as announce says
+    def sweep(self, database: str | None, named: Callable[[], set[str]], age: float) -> None:  # noqa: ARG002
         """Remove files that their writers did not finish."""
         for part in self.folder.glob("*/*.part"):
             try:

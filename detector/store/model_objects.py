@@ -23,7 +23,7 @@ from detector.errors import ModelFileError, ModelStoreError
 from detector.store.addresses import without_password, without_secrets
 from detector.store.model_cache import ModelCache
 
-#: Names that are about to be put under ``versions/``, as empty objects.
+#: Names that are about to be put under ``versions/``, as empty objects in a folder for each database.
 ANNOUNCED = "announced/"
 #: Seconds that an S3 server has to take a connection and to say something, and how often it is asked.
 _S3 = {"config_kwargs": {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 2}}}
@@ -93,29 +93,32 @@ class ObjectStore:
         with self._asked(f"removing {name}") as (files, root), suppress(FileNotFoundError):
             files.rm_file(f"{root}/{name}")
 
-    def announce(self, file: str) -> None:
+    def announce(self, file: str, database: str) -> None:
         """Write an empty object that tells of what is about to come."""
         with self._asked(f"announcing {file}") as (files, root):
-            files.pipe_file(f"{root}/{ANNOUNCED}{file}", b"", **self._limit(b""))
+            files.pipe_file(f"{root}/{ANNOUNCED}{database}/{file}", b"", **self._limit(b""))
 
-    def settle(self, file: str) -> None:
+    def settle(self, file: str, database: str) -> None:
         """Remove that object."""
         try:
-            self.delete(f"{ANNOUNCED}{file}")
+            self.delete(f"{ANNOUNCED}{database}/{file}")
         except ModelStoreError as error:
             _log.warning("an announced model is settled later", file=file, reason=error.message)
 
-    def sweep(self, named: Callable[[], set[str]], age: float) -> None:
+    def sweep(self, database: str | None, named: Callable[[], set[str]], age: float) -> None:
         """Remove what was announced so long ago that its process cannot be alive, and was never named by a row."""
-        for announced in self._listed(ANNOUNCED):
+        if database is None:
+            return
+        own = f"{ANNOUNCED}{database}/"
+        for announced in self._listed(own):
             if self._written(announced) > time.time() - age:
                 continue
-            file = announced.removeprefix(ANNOUNCED)
+            file = announced.removeprefix(own)
             # Rows are read after the age is known: one that comes later is of a process that is dead.
             if file not in named():
                 self.delete(f"versions/{file}")
                 _log.warning("a model that no version came to name was removed", file=file)
-            self.settle(file)
+            self.settle(file, database)
 
     def answers(self) -> bool:
         """Ask for one small thing. A server that says nothing keeps the caller waiting; call it in a thread."""

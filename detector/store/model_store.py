@@ -4,7 +4,8 @@ A file never changes under its name: ``versions/â€¦`` for models, ``histories/â€
 
 A version is registered in this order: its name is announced, the file is put and read back, the row that names it is
 committed, the announcement is taken back. So a row never lacks its file; and of a process that died before the row,
-the announcement tells which file nobody will ever name.
+the announcement tells which file nobody will ever name. Each database has announcements of its own, under its
+:mod:`~detector.store.identity`: what another one on the same place names, it cannot know.
 """
 
 from __future__ import annotations
@@ -52,14 +53,18 @@ class ModelStore(Protocol):
     def delete(self, name: str) -> None:
         """Remove a file; one that is not there does no harm."""
 
-    def announce(self, file: str) -> None:
-        """Note that ``versions/file`` is about to be put, and then named by a row."""
+    def announce(self, file: str, database: str) -> None:
+        """Note that ``versions/file`` is about to be put, and then named by a row of this database (its identity)."""
 
-    def settle(self, file: str) -> None:
+    def settle(self, file: str, database: str) -> None:
         """Take the announcement back. Raises nothing: one that stays is settled by :meth:`sweep`."""
 
-    def sweep(self, named: Callable[[], set[str]], age: float) -> None:
-        """Remove what processes left that died more than ``age`` seconds ago; ``named``: the files that rows name."""
+    def sweep(self, database: str | None, named: Callable[[], set[str]], age: float) -> None:
+        """Remove what processes left that died more than ``age`` seconds ago.
+
+        Of announced files only those of ``database`` are touched, ``None`` when it never announced any; ``named``: the
+        files that its rows name.
+        """
 
     def answers(self) -> bool:
         """Whether the store can be used now; may take its time where a network is in between."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from hashlib import sha256
 from secrets import token_hex
 from typing import Any
@@ -23,6 +24,7 @@ from detector.store import audit, tables
 from detector.store.aliases import drop_alias, find_alias, move_alias, require_revision
 from detector.store.database import LARGEST_NUMBER, Database
 from detector.store.histories import HistoryFiles
+from detector.store.identity import identity_of
 from detector.store.model_store import VERSIONS, ModelStore
 from detector.store.versions import HISTORIES, Alias, Lane, NewVersion, VersionInfo
 
@@ -81,7 +83,7 @@ class Registry:
             new = replace(new, figures={**new.figures, HISTORIES: self.histories.keep(new.histories)})
         file = f"{digest[:12]}-{token_hex(6)}.joblib"
         complete = False
-        self.models.announce(file)
+        self.models.announce(file, self._database_id)
         try:
             self.models.put(f"{VERSIONS}/{file}", new.content)
             with self.database.write() as connection:
@@ -99,7 +101,7 @@ class Registry:
             if not complete:
                 self._discard(file)
             raise
-        self.models.settle(file)
+        self.models.settle(file, self._database_id)
         return info
 
     def get(self, version: int) -> bytes:
@@ -210,6 +212,10 @@ class Registry:
             require_revision(connection, name, expected_revision)
             drop_alias(connection, name, actor, reason)
 
+    @cached_property
+    def _database_id(self) -> str:
+        return identity_of(self.database)
+
     def _discard(self, file: str) -> None:
         """Remove the file of a version that did not come to be; where that fails, sweeping will."""
         try:
@@ -217,7 +223,7 @@ class Registry:
         except (OSError, ModelStoreError) as error:
             _log.warning("the file of a refused version could not be removed", file=file, reason=str(error))
         else:
-            self.models.settle(file)
+            self.models.settle(file, self._database_id)
 
 
 def _insert(connection: Connection, new: NewVersion, number: int, file: str, actor: str) -> VersionInfo:

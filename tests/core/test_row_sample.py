@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.core.row_sample import RowSample, contents_of, priorities_by_key, priorities_by_place
+from detector.errors import ModelFileError
 
 ROWS = pa.table({"id": list(range(300)), "amount": np.arange(300) / 7.0, "kind": ["a", "b", None] * 100})
 
@@ -81,3 +82,11 @@ def test_a_sample_comes_back_from_what_describes_it() -> None:
 def test_samples_of_different_sizes_are_not_merged() -> None:
     with pytest.raises(ValueError, match="different sizes"):
         RowSample(5).merged(RowSample(6))
+
+
+@pytest.mark.parametrize("short", [["priorities"], ["ties"], ["priorities", "ties"]])
+def test_a_sample_whose_parts_differ_in_length_is_refused(short: list[str]) -> None:
+    content = sampled(ROWS).to_content()
+    damaged = content | {name: content[name][1:] for name in short}
+    with pytest.raises(ModelFileError, match="differ in length"):
+        RowSample.from_content(damaged)

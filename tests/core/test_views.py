@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -11,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.core.decisions import Decisions
 from detector.core.fitted import Fitted
+from detector.core.kept_views import VIEW_BYTES, Views
 from detector.core.scoring import score_frame
-from detector.core.views import VIEW_BYTES, Views, build_view, severity
+from detector.core.views import Signature, build_view, severity
 from tests import tables
 
 
@@ -76,24 +80,90 @@ def test_one_path_has_the_severity_it_has_among_many() -> None:
     assert view.severities(paths).tolist() == [view.severity_of(path) for path in paths.tolist()]
 
 
+def views_of(most_bytes: int = VIEW_BYTES) -> Views:
+    return Views(known().sample, known().schema.layout, most_bytes)
+
+
+def decided(labels: str) -> Decisions:
+    """Decisions on the first rows of the sample."""
+    keys = tuple(f"row {place}" for place in range(len(labels)))
+    return Decisions(keys, np.array([int(label) for label in labels], np.int8), known().sample.rows[: len(labels)])
+
+
+def held_by(signatures: list[Signature], labels: str = "") -> int:
+    """Bytes that views with these signatures take."""
+    views = views_of().taught(decided(labels))
+    for signature in signatures:
+        views.get(signature)
+    return views.held_bytes()
+
+
 def test_views_that_are_used_least_recently_go_first() -> None:
-    size = build_view(known().sample, known().schema.layout, (0,)).own_bytes
-    views = Views(known().sample, known().schema.layout, most_bytes=3 * size)
+    views = views_of(held_by([(0,), (1,), (2,)]))
     for signature in [(0,), (1,), (2,), (0,), (3,)]:
         views.get(signature)
     assert [(place,) in views for place in range(4)] == [True, False, True, True]
 
 
 def test_a_view_that_is_larger_than_all_may_be_is_kept_until_the_next_one_comes() -> None:
-    views = Views(known().sample, known().schema.layout, most_bytes=1)
-    assert views.get((0,)) is views.get((0,))
-    views.get((1,))
-    assert (0,) not in views
+    for views in (views_of(1), views_of(1).taught(decided("01"))):
+        assert views.get((0,)) is views.get((0,))
+        views.get((1,))
+        assert [(0,) in views, (0,) in views.undecided, (1,) in views] == [False, False, True]
 
 
 def test_two_hundred_signatures_of_a_usual_model_are_kept_together() -> None:
-    views = Views(known().sample, known().schema.layout)
-    assert 200 * views.get((0, 1)).own_bytes < VIEW_BYTES
+    assert 200 * held_by([(0, 1)]) < VIEW_BYTES
+
+
+def test_sixty_signatures_of_a_usual_model_are_kept_together_under_decisions() -> None:
+    assert 60 * held_by([(0, 1)], "01" * 30) < VIEW_BYTES
+
+
+@pytest.mark.parametrize("labels", ["", "01" * 30])
+def test_what_views_take_is_counted_with_what_they_come_to_hold(labels: str) -> None:
+    everything, decisions = known().sample.rows.shape[1], decided(labels)
+    known().sample.calibration_in_bag  # noqa: B018 - of the sample, and so not the views'
+    rows = known().sample.rows[:300]
+    tracemalloc.start()
+    try:
+        views = views_of().taught(decisions)
+        for place in range(everything - 1):
+            view = views.get(tuple(range(everything - place)))
+            view.severity_of(0.5)
+            view.severities_through_holes(view.forest.paths(rows), np.arange(len(rows)) % 3 + 1)
+        gc.collect()
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert views.held_bytes() == pytest.approx(taken, rel=0.05)
+
+
+def test_views_that_come_to_hold_more_leave_room_for_fewer() -> None:
+    signatures = [(place,) for place in range(6)]
+    views = views_of(held_by(signatures))
+    for view in [views.get(signature) for signature in signatures]:
+        view.severity_of(0.5)
+    assert all(signature in views for signature in signatures)
+    views.get((6,))
+    assert views.held_bytes() <= held_by(signatures)
+    assert (0,) not in views
+    assert (1,) not in views
+
+
+def test_views_under_decisions_and_without_are_within_one_bound_together() -> None:
+    signatures = [(place,) for place in range(6)]
+    most = held_by(signatures, "01")
+    plain = views_of(most)
+    for signature in signatures:
+        plain.get(signature)
+    taught = plain.taught(decided("01"))
+    for signature in [*signatures[1:], (7,), (8,)]:
+        taught.get(signature)
+        assert taught.held_bytes() <= most
+    # What nobody asks for under decisions goes first, then what was asked for least lately.
+    assert [place for place in range(9) if (place,) in taught] == [2, 3, 4, 5, 7, 8]
+    assert [place for place in range(9) if (place,) in plain] == [2, 3, 4, 5, 7, 8]
 
 
 def test_views_share_what_does_not_depend_on_their_columns() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,23 @@ def test_a_long_file_whose_end_tells_enough_is_read_once(tmp_path: Path, passes:
     assert frame["gaps"].isna().sum() == (np.arange(ROWS) % 5 == 0).sum()
     pd.testing.assert_frame_equal(table.frame(), frame)
     assert len(passes) == 2
+
+
+def test_a_table_that_nobody_reads_lets_go_of_its_parser_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[parquet.Parsing] = []
+    close = parquet.Parsing.close
+    monkeypatch.setattr(parquet.Parsing, "close", lambda self: closed.append(self) or close(self))
+    # The collector finds what holds on to itself, at some later time.
+    gc.disable()
+    try:
+        table = open_table(stored(tmp_path, columns()))
+        assert closed == []
+        del table
+        assert len(closed) == 1
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

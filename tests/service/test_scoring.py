@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -191,18 +192,18 @@ def test_a_block_is_read_ahead_and_one_written_behind_and_no_more(
     path.write_bytes(csv(transactions(1_000, seed=3)))
     read, held = [0], []
 
-    def counted(table: Table, size: int) -> Iterator[pd.DataFrame]:
-        for batch in table_batches(table, size):
+    def counted(table: Table, size: int) -> Iterator[tuple[pd.DataFrame, pa.Table]]:
+        for block in table_blocks(table, size):
             read[0] += 1
-            yield batch
+            yield block
 
-    def write(writer: ScoredWriter, frame: pd.DataFrame) -> None:
+    def add(writer: ScoredWriter, rows: pa.Table, scored: pd.DataFrame) -> None:
         held.append(read[0] - writer.rows // 20)
-        written(writer, frame)
+        added(writer, rows, scored)
 
-    table_batches, written = Table.batches, ScoredWriter.write
-    monkeypatch.setattr(Table, "batches", counted)
-    monkeypatch.setattr(ScoredWriter, "write", write)
+    table_blocks, added = Table.blocks, ScoredWriter.add
+    monkeypatch.setattr(Table, "blocks", counted)
+    monkeypatch.setattr(ScoredWriter, "add", add)
     assert scoring.score_path(ws, path, tmp_path / "out.parquet").rows == 1_000
     assert len(held) == 50
     # One is written, one is scored, one is read.

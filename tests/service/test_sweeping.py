@@ -13,6 +13,9 @@ from detector.service.sweeping import ABANDONED, sweep
 from detector.service.versions import training, updating
 from detector.service.versions.training import TrainResult
 from detector.service.workspace import Workspace
+from detector.store.identity import identity_of
+from detector.store.model_cache import ModelCache
+from detector.store.model_objects import ObjectStore
 from tests.service.conftest import csv, transactions
 
 LATER = 2 * ABANDONED
@@ -67,6 +70,17 @@ def test_a_model_is_never_removed(ws: Workspace, trained: TrainResult) -> None:
     path.write_bytes(b"x")
     later(ws)
     assert path.exists()
+
+
+def test_a_model_that_no_row_came_to_name_is_removed_unless_another_database_announced_it(ws: Workspace) -> None:
+    models = ObjectStore(f"memory://{ws.settings.home.name}/models", ModelCache(ws.settings.home / "cache", 1_000))
+    own = identity_of(ws.database)
+    for file, database in (("own.joblib", own), ("another.joblib", own[::-1])):
+        models.announce(file, database)
+        models.put(f"versions/{file}", b"a model")
+    with time_machine.travel(time.time() + LATER):
+        sweep(ws.settings, ws.database, models)
+    assert models.names() == ("versions/another.joblib",)
 
 
 def test_what_a_job_had_scored_is_removed_once_nobody_goes_on(ws: Workspace) -> None:

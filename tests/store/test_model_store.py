@@ -28,6 +28,8 @@ from tests.object_stores import CREDENTIALS, ObjectServer, object_store
 
 DAY = 24 * 3600
 NAME = "versions/a.joblib"
+#: The identity of a database.
+OURS, OTHERS = "0" * 32, "1" * 32
 
 
 def digest(content: bytes) -> str:
@@ -139,26 +141,53 @@ def test_what_comes_damaged_is_handed_out_for_the_caller_to_refuse_and_not_kept(
 
 def test_an_announced_file_that_no_row_came_to_name_is_removed_after_a_day(objects: ObjectStore) -> None:
     for file in ("a.joblib", "b.joblib"):
-        objects.announce(file)
+        objects.announce(file, OURS)
         objects.put(f"versions/{file}", b"a model")
     objects.put("versions/c.joblib", b"of an unknown database")
-    objects.sweep(set, DAY)
+    objects.sweep(OURS, set, DAY)
     assert len(objects.names()) == 3
     with time_machine.travel(time.time() + 2 * DAY):
-        objects.sweep(lambda: {"b.joblib"}, DAY)
+        objects.sweep(OURS, lambda: {"b.joblib"}, DAY)
     assert objects.names() == ("versions/b.joblib", "versions/c.joblib")
     assert objects._listed(ANNOUNCED) == []
 
 
+@pytest.fixture(params=["s3", "memory"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path, cache: ModelCache) -> ObjectStore:
+    """A store that two databases use with one prefix."""
+    if request.param == "s3":
+        return object_store(f"{request.getfixturevalue('bucket')}/models", cache)
+    return ObjectStore(f"memory://{tmp_path.name}/models", cache)
+
+
+@pytest.mark.parametrize("sweeper", [OURS, None])
+def test_what_another_database_announced_and_could_not_settle_stays(shared: ObjectStore, sweeper: str | None) -> None:
+    shared.announce("a.joblib", OTHERS)
+    shared.put(NAME, b"a model that the other database names")
+    shared.sweep(sweeper, set, -60)
+    assert shared.get(NAME) == b"a model that the other database names"
+    shared.sweep(OTHERS, lambda: {"a.joblib"}, -60)
+    assert shared._listed(ANNOUNCED) == []
+    assert shared.names() == (NAME,)
+
+
+def test_an_announcement_is_settled_by_who_made_it(shared: ObjectStore) -> None:
+    shared.announce("a.joblib", OTHERS)
+    shared.settle("a.joblib", OURS)
+    assert shared._listed(ANNOUNCED) == [f"announced/{OTHERS}/a.joblib"]
+    shared.settle("a.joblib", OTHERS)
+    assert shared._listed(ANNOUNCED) == []
+
+
 def test_a_folder_loses_only_what_was_not_finished(tmp_path: Path) -> None:
     models = FolderStore(tmp_path, "models")
-    models.announce("a.joblib")
+    models.announce("a.joblib", OURS)
     models.put(NAME, b"a model")
     (tmp_path / "versions" / ".b.part").write_bytes(b"half")
     assert models.names() == (NAME,)
-    models.sweep(set, DAY)
+    models.sweep(OURS, set, DAY)
     assert (tmp_path / "versions" / ".b.part").exists()
-    models.sweep(set, -60)
+    models.sweep(None, set, -60)
     assert [path.name for path in (tmp_path / "versions").iterdir()] == ["a.joblib"]
 
 
@@ -180,8 +209,8 @@ def test_a_store_that_is_away_is_told_in_a_sentence_without_any_secret(away: Obj
         lambda: away.exists(NAME),
         away.names,
         lambda: away.delete(NAME),
-        lambda: away.announce("a"),
-        lambda: away.sweep(set, DAY),
+        lambda: away.announce("a", OURS),
+        lambda: away.sweep(OURS, set, DAY),
     ):
         with pytest.raises(ModelStoreError, match=r"The model store s3://test-\d+/models cannot be used \(") as told:
             ask()
@@ -205,7 +234,7 @@ def test_what_a_library_says_is_told_without_secrets(
 
 def test_settling_later_is_only_logged(away: ObjectStore) -> None:
     with capture_logs() as logs:
-        away.settle("a.joblib")
+        away.settle("a.joblib", OURS)
     assert [entry["event"] for entry in logs] == ["an announced model is settled later"]
 
 
@@ -217,7 +246,7 @@ def test_a_server_that_takes_a_connection_and_says_nothing_is_given_up(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
         models = ObjectStore(f"{bucket}/models", cache)
-        for ask in (lambda: models.put(NAME, b"a model"), lambda: models.announce("a"), lambda: models.get(NAME)):
+        for ask in (lambda: models.put(NAME, b"a model"), lambda: models.announce("a", OURS), lambda: models.get(NAME)):
             with pytest.raises(ModelStoreError, match="cannot be used"):
                 ask()
         assert not models.answers()
@@ -263,8 +292,8 @@ def test_any_store_that_fsspec_knows_will_do(address: str, cache: ModelCache) ->
     assert (models.names(), models.get(NAME), models.exists(NAME)) == ((NAME,), b"a model", True)
     with pytest.raises(ModelStoreError):
         models.put(NAME, b"another")
-    models.announce("a.joblib")
-    models.sweep(set, -60)
+    models.announce("a.joblib", OURS)
+    models.sweep(OURS, set, -60)
     assert models.names() == ()
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select
 from detector.errors import ConflictError, ModelFileError, ModelStoreError, NotFoundError
 from detector.store import audit, tables
 from detector.store.database import Database
+from detector.store.identity import identity_of
 from detector.store.model_cache import ModelCache
 from detector.store.model_objects import ANNOUNCED, ObjectStore
 from detector.store.model_store import ModelStore, open_model_store
@@ -263,12 +264,13 @@ def test_a_file_stays_when_the_answer_to_its_commit_was_lost(
             yield connection
         raise OSError("the connection is gone")
 
+    own = identity_of(database)
     with monkeypatch.context() as broken:
         broken.setattr(database, "write", cut_off)
         with pytest.raises(OSError, match="gone"):
             registry.register(MODEL, actor="ada")
     assert registry.get(1) == b"a model"
-    registry.models.sweep(lambda: named(database), age=-60)
+    registry.models.sweep(own, lambda: named(database), age=-60)
     assert registry.get(1) == b"a model"
     assert announced(registry) == []
 
