@@ -38,7 +38,7 @@ def test_rows_behind_a_shuffle_are_gone_through_once(
 def test_large_summaries_come_together_in_pairs_until_the_driver_can_take_what_is_left(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = spread(spark, numbered(500), tmp_path, files=5).select("number", "amount")
+    rows = spread(spark, numbered(500), tmp_path, files=3).select("number", "amount")
     sampler = Sampler(100, 0, ("number",))
     at_once = aggregating.merged(rows, sampler, RowSample)
     monkeypatch.setattr(aggregating, "BYTES_AT_ONCE", 1)

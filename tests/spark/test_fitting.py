@@ -18,7 +18,7 @@ from pyspark.sql import types as spark_types
 from detector import DynamicAnomalyDetector, InputError
 from detector.spark import fit
 from tests.spark.tables import numbered, spread
-from tests.spark.test_scoring import CARDS, cards, written_otherwise
+from tests.spark.test_scoring import CARDS, cards
 
 PARAMETERS = {"n_estimators": 20, "random_state": 0}
 ROLES = {"number": "id"}
@@ -65,11 +65,8 @@ def test_a_job_that_is_run_again_gives_the_same_model_byte_for_byte(spark: Spark
     assert fit(rows, **PARAMETERS).to_bytes() == fit(rows, **PARAMETERS).to_bytes()
 
 
-@pytest.mark.parametrize("texts", [False, True])
-def test_entities_are_learned_as_on_one_machine(spark: SparkSession, tmp_path: Path, texts: bool) -> None:
+def test_entities_are_learned_as_on_one_machine(spark: SparkSession, tmp_path: Path) -> None:
     frame = cards(900, 1, "2025-01-01")
-    if texts:
-        frame = frame.assign(when=written_otherwise(frame["when"]))
     found = fit(spread(spark, frame, tmp_path), roles=CARDS, **PARAMETERS)
     local = DynamicAnomalyDetector(roles=CARDS, **PARAMETERS).fit(frame)
     assert found.behaviour is not None
