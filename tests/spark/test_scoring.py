@@ -213,12 +213,16 @@ def written_otherwise(times: pd.Series) -> list[str]:
     ]
 
 
-def test_rows_of_entities_are_compared_as_known_or_in_order(spark: SparkSession, tmp_path: Path) -> None:
+def test_rows_of_entities_are_compared_as_known_or_in_order(
+    spark: SparkSession, tmp_path: Path, setting: Callable[[str, str], None]
+) -> None:
     model = DynamicAnomalyDetector(n_estimators=20, random_state=0, roles=CARDS).fit(cards(800, 1, "2025-01-01"))
     frame = cards(300, 2, "2025-08-01")
-    # The order is that of the moments that texts of several forms name, which is not the order of the texts.
-    frame = frame.assign(when=written_otherwise(frame["when"]))
+    # All within a day, so that the order of the moments that texts name is not the order of the texts.
+    first = frame["when"].min()
+    frame = frame.assign(when=written_otherwise(first + (frame["when"] - first) / 100))
     rows = spread(spark, frame, tmp_path)
+    setting("spark.sql.execution.arrow.maxRecordsPerBatch", "20")  # within a batch order makes no difference
     in_order = score(rows, model, entities="in order")
     assert in_order.columns[: len(rows.columns)] == rows.columns
     same_scores(collected(in_order), model, frame)
