@@ -108,6 +108,9 @@ class ColumnSummary:
         """Return the statistics of the column read as ``kind``."""
         if kind in self.statistics:
             return self.statistics[kind]
+        if not self.present:  # of no value any kind can be said
+            known = self.statistics[self.kind]
+            return replace(FeatureStatistics.empty(kind), rows=known.rows, absent=known.absent)
         assert kind == "boolean", f"a {self.kind} column is not learned as {kind}"
         known = self.statistics["categorical"]
         counts = {"true": 0.0, "false": 0.0}
@@ -174,8 +177,12 @@ class SummaryFacts:
 
     @property
     def distinct(self) -> int:
-        """How many different values there are: exact below 2,048 (10,000 categories), else off by 2.2 %."""
-        return self.summary.statistics[self.summary.kind].distinct
+        """How many different values there are: exact below 2,048 (10,000 categories), else off by 2.2 %.
+
+        Those that are no value of its kind, such as blank texts, count as one.
+        """
+        known = self.summary.statistics[self.summary.kind]
+        return known.distinct + int(self.summary.present > known.present)
 
     @property
     def least(self) -> float:

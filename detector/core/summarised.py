@@ -75,13 +75,20 @@ class EntitySummary:
 
     def of_rows(self, priorities: Keys, ties: Keys) -> Floats:
         """Return (k, comparisons) what the rows of these priorities and ties were compared to, NaN if unknown."""
+        places = self._places(priorities, ties)
+        return np.concatenate([self.values, np.full((1, self.values.shape[1]), np.nan)])[places]
+
+    def lost(self, priorities: Keys, ties: Keys) -> int:
+        """Return how many of the rows of these priorities and ties were not met here."""
+        return int((self._places(priorities, ties) == len(self.values)).sum())
+
+    def _places(self, priorities: Keys, ties: Keys) -> NDArray[np.intp]:
         found = {
             (priority, tie): place
             for place, (priority, tie) in enumerate(zip(self.priorities.tolist(), self.ties.tolist(), strict=True))
         }
         wanted = zip(priorities.tolist(), ties.tolist(), strict=True)
-        places = np.array([found.get(row, len(self.values)) for row in wanted], np.intp)
-        return np.concatenate([self.values, np.full((1, self.values.shape[1]), np.nan)])[places]
+        return np.array([found.get(row, len(self.values)) for row in wanted], np.intp)
 
     def to_content(self) -> dict[str, Any]:
         """Return the summary as builtins and arrays."""

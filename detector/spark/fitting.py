@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as sql
 from pyspark.sql import types as spark
 
 from detector.core.arrow_reading import keys_of_array, read_array
@@ -22,8 +22,9 @@ from detector.core.summarised import Begun, EntitySummary, begin
 from detector.core.table_summary import TableSummary
 from detector.errors import InputError
 from detector.spark.aggregating import merged
+from detector.spark.ordering import in_order
 from detector.spark.sampling import Sampler
-from detector.spark.tables import check_named, quoted, usable_columns
+from detector.spark.tables import check_free, check_named, quoted, usable_columns
 
 _PRIORITY, _TIE = "priority of the row", "tie of the row"
 
@@ -48,10 +49,17 @@ def fit(rows: DataFrame, *, key: str | Sequence[str] | None = None, **parameters
     parameters : of :class:`DynamicAnomalyDetector`. Where ``roles`` name an entity, its rows are brought together once
         more, in the order of their times, to be compared with what came before them.
 
+    Warns
+    -----
+    UserWarning
+        When rows of the sample were not met again as they are brought together, because no key names them and they
+        came otherwise the second time. They are learned without a comparison; the warning says how many they are.
+
     Raises
     ------
     InputError
-        When the rows cannot be learned from, are a stream, or lack a column of ``key`` or ``roles``.
+        When the rows cannot be learned from, are a stream, or lack a column of ``key`` or ``roles``; when Spark takes
+        the names of two columns for one; when what was learned is too large for ``spark.driver.maxResultSize``.
     ValueError
         When a parameter is out of range.
     """
@@ -68,6 +76,7 @@ def fit(rows: DataFrame, *, key: str | Sequence[str] | None = None, **parameters
     bags = settings_for(checked, MOST_SAMPLES, seed)
     most = rows_to_keep(len(usable), bags.n_estimators * bags.max_samples)
     sampler = Sampler(most, seed, keys)
+    check_free((_PRIORITY, _TIE), rows, "one that the rows of an entity are named by")
     chosen = rows.select(*map(quoted, usable))
 
     def summarised(part: int, batches: Iterable[pa.RecordBatch]) -> TableSummary:
@@ -100,8 +109,7 @@ def _entities(rows: DataFrame, plan: Plan, begun: Begun, sampler: Sampler) -> En
     last = int(priorities[-1]) if len(priorities) else 0
     named = _named(rows, sampler)
     columns = [*dict.fromkeys(sources), _PRIORITY, _TIE]
-    together = named.select(*map(quoted, columns)).repartition(sql.col(quoted(plan.entity)))
-    in_order = together.sortWithinPartitions(*(sql.col(quoted(name)) for name in (plan.time, _PRIORITY, _TIE)))
+    ordered = in_order(named.select(*map(quoted, columns)), plan.entity, plan.time, (_PRIORITY, _TIE))
 
     def compared(part: int, batches: Iterable[pa.RecordBatch]) -> EntitySummary:  # noqa: ARG001
         summary = EntitySummary.begun(plan)
@@ -113,7 +121,20 @@ def _entities(rows: DataFrame, plan: Plan, begun: Begun, sampler: Sampler) -> En
             summary = summary.with_compared(found, _unsigned(source[_PRIORITY]), _unsigned(source[_TIE]), last)
         return summary
 
-    return merged(in_order, compared, EntitySummary)
+    found = merged(ordered, compared, EntitySummary)
+    _warn_of_lost(found.lost(priorities, begun.summary.sample.ties), len(priorities), plan.entity)
+    return found
+
+
+def _warn_of_lost(lost: int, sampled: int, entity: str) -> None:
+    if lost:
+        warnings.warn(
+            f"{lost:,} of the {sampled:,} sampled rows were not met again when the rows of each {entity} were brought"
+            " together, and are learned without a comparison with what it usually does. The rows came otherwise the"
+            " second time. Name a column that tells rows apart (key=), or write the rows to files and train on these.",
+            UserWarning,
+            stacklevel=5,  # where fit was called
+        )
 
 
 def _named(rows: DataFrame, sampler: Sampler) -> DataFrame:

@@ -19,11 +19,13 @@ from detector.core.forest import score_from_path
 from detector.core.histories import EntityHistories
 from detector.core.scoring import paths_of
 from detector.errors import InputError
+from detector.spark.ordering import in_order
 from detector.spark.shipping import Model, Shipped, as_detector, ship
 from detector.spark.surveying import survey
-from detector.spark.tables import quoted, usable_columns
+from detector.spark.tables import check_carried, check_free, check_named, quoted, usable_columns
 
 Entities = Literal["as known", "in order"]
+_EACH = "list of the row"
 
 #: The columns that are added, in this order.
 ADDED = spark.StructType(
@@ -72,8 +74,9 @@ def score(
     Raises
     ------
     InputError
-        When a column has the name of one that is added, or two columns have the same name; when ``"in order"`` is asked
-        of a stream.
+        When a column has the name of one that is added, or two columns have the same name, as Spark compares names;
+        when a column holds spans of months, which Spark cannot hand to Python; when ``"in order"`` is asked of a
+        stream.
     ModelFileError, NotTrainedError, NoKnownColumnsError
     ValueError
         When the cutoff is not a severity.
@@ -81,9 +84,8 @@ def score(
     detector = as_detector(model)
     limit = detector._checked_cutoff(cutoff)
     usable = usable_columns(rows)
-    taken = [name for name in ADDED.names if name in rows.columns]
-    if taken:
-        raise InputError(f"A column is called {taken[0]!r}, as one that scoring adds. Rename or drop it.")
+    check_free(ADDED.names, rows, "one that scoring adds")
+    check_carried(rows)
     known = detector._fitted()
     if reading is None:
         reading = remembered(known, usable) if rows.isStreaming else survey(rows, detector)
@@ -104,17 +106,35 @@ def score(
     return rows.mapInArrow(scorer, spark.StructType([*schema.fields, *ADDED.fields]))
 
 
-def told(scored: DataFrame) -> DataFrame:
+def told(scored: DataFrame, by: str | None = None) -> DataFrame:
     """Return how many of the scored rows lacked which feature, could not be read in it, or held a category not seen.
 
-    The columns are ``what`` (scored_without, unreadable, unseen), ``feature`` and ``rows``. Of a stream it is a running
-    count.
+    The columns are ``what`` (scored_without, unreadable, unseen), ``feature`` and ``rows``. One line more, ``what`` =
+    scored without a feature, counts all rows: a feature that so many were scored without did not come at all. Of a
+    stream it is a running count.
+
+    Parameters
+    ----------
+    by : a column of the rows, such as the file that they came from; then it comes first, and all is told of each of
+        its values.
+
+    Raises
+    ------
+    InputError
+        When ``by`` is no column, or is called like one of those that are returned.
     """
+    named = () if by is None else (by,)
+    check_named(named, scored, "Rows are to be told by")
+    if by is not None:
+        check_free(("what", "feature", "rows"), scored.select(quoted(by)), "one that is returned")
     lists = [sql.struct(sql.lit(name).alias("what"), sql.col(name).alias("features")) for name in ADDED.names[-3:]]
-    each = scored.select(sql.explode(sql.array(*lists)).alias("of")).select(
-        sql.col("of.what"), sql.explode("of.features").alias("feature")
+    nothing = sql.array(sql.lit(None).cast("string"))
+    lists.append(sql.struct(sql.lit("scored").alias("what"), nothing.alias("features")))
+    groups = [sql.col(quoted(name)) for name in named]
+    each = scored.select(*groups, sql.explode(sql.array(*lists)).alias(_EACH)).select(
+        *groups, sql.col(f"`{_EACH}`.what"), sql.explode(f"`{_EACH}`.features").alias("feature")
     )
-    return each.groupBy("what", "feature").agg(sql.count(sql.lit(1)).alias("rows"))
+    return each.groupBy(*groups, "what", "feature").agg(sql.count(sql.lit(1)).alias("rows"))
 
 
 @dataclass(frozen=True)
@@ -184,12 +204,10 @@ def _followed(rows: DataFrame, shipped: Shipped, reading: FixedReading, place: i
     plan = behaviour.plans[place]
     names = {name: reading.ways[name].column if name in reading.ways else name for name in behaviour.sources}
     tied = [names[name] for name in (plan.identity, plan.amount, *plan.firsts) if name and names[name] in rows.columns]
-    entity, time = quoted(names[plan.entity]), quoted(names[plan.time])
-    together = rows.repartition(sql.col(entity)).sortWithinPartitions(
-        sql.col(time), *(sql.col(quoted(name)) for name in tied)
-    )
+    together = in_order(rows, names[plan.entity], names[plan.time], tied)
     priced = plan.amount is not None and names[plan.amount] in rows.columns
     derived = [comparison.name for comparison in plan.comparisons if priced or not comparison.needs_amount]
+    check_free(derived, rows, "a feature that is derived here")
     fields = [spark.StructField(name, spark.DoubleType(), True) for name in derived]
     return together.mapInArrow(
         _Follower(shipped, reading, place, tuple(derived)), spark.StructType([*rows.schema.fields, *fields])

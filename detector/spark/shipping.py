@@ -1,4 +1,4 @@
-"""A model on its way to the workers: broadcast once, and read once by each Python process."""
+"""A model on its way to the workers: broadcast once in a session, and read once by each Python process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TypeAlias
 
 from pyspark import Broadcast
@@ -13,14 +14,19 @@ from pyspark.sql import SparkSession
 
 from detector.core.fitted import Fitted
 from detector.core.model import DynamicAnomalyDetector
-from detector.errors import InputError
+from detector.spark.tables import context_of
 
 #: What is taken as a model: one in memory, or the path of a model file that the driver can read.
 Model: TypeAlias = DynamicAnomalyDetector | str | Path
 #: Models that one worker process keeps; a job uses one.
 MODELS_KEPT = 2
+#: Broadcasts that the driver remembers. What it forgets, Spark lets go of once no DataFrame needs it.
+BROADCASTS_KEPT = 4
 
 _read: OrderedDict[str, DynamicAnomalyDetector] = OrderedDict()
+#: By the application and the digest of what was sent.
+_sent: OrderedDict[tuple[str, str], Broadcast[bytes]] = OrderedDict()
+_sending = Lock()
 
 
 @dataclass(frozen=True)
@@ -62,18 +68,21 @@ def as_detector(model: Model) -> DynamicAnomalyDetector:
 
 
 def ship(model: DynamicAnomalyDetector, session: SparkSession) -> Shipped:
-    """Broadcast a model to the executors of a session.
+    """Broadcast a model to the executors of a session, unless they have it.
 
     Raises
     ------
     InputError
         When the session is one of Spark Connect, which has no broadcast.
     """
+    context = context_of(session)
     content = model.to_bytes()
-    try:
-        context = session.sparkContext
-    except Exception as error:
-        raise InputError(
-            "This session is one of Spark Connect, which cannot broadcast a model. Use a classic session."
-        ) from error
-    return Shipped(context.broadcast(content), sha256(content).hexdigest())
+    digest = sha256(content).hexdigest()
+    sent = (context.applicationId, digest)
+    with _sending:
+        if sent not in _sent:
+            _sent[sent] = context.broadcast(content)
+        _sent.move_to_end(sent)
+        while len(_sent) > BROADCASTS_KEPT:
+            _sent.popitem(last=False)
+        return Shipped(_sent[sent], digest)

@@ -1,19 +1,36 @@
-"""What is asked of a DataFrame's columns before any of its rows is looked at."""
+"""What is asked of a DataFrame's session and columns before any of its rows is looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from pyspark.sql import DataFrame
+from pyspark import SparkContext
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as spark
 
 from detector.errors import InputError, nearest_name
 
-_NESTED = (spark.ArrayType, spark.MapType, spark.StructType, spark.BinaryType)
 _USABLE = (
     spark.NumericType, spark.BooleanType, spark.StringType, spark.CharType, spark.VarcharType, spark.DateType,
     spark.TimestampType, spark.TimestampNTZType, spark.DayTimeIntervalType, spark.NullType,
 )  # fmt: skip
+_NOT_IN_ARROW = (spark.YearMonthIntervalType, spark.CalendarIntervalType)
+
+
+def context_of(session: SparkSession) -> SparkContext:
+    """Return the context of a session.
+
+    Raises
+    ------
+    InputError
+        When the session is one of Spark Connect, which has none.
+    """
+    try:
+        return session.sparkContext
+    except Exception as error:
+        raise InputError(
+            "This session is one of Spark Connect, which cannot broadcast a model. Use a classic session."
+        ) from error
 
 
 def usable_columns(frame: DataFrame) -> list[str]:
@@ -22,13 +39,50 @@ def usable_columns(frame: DataFrame) -> list[str]:
     Raises
     ------
     InputError
-        When two columns have the same name.
+        When two columns have the same name, or Spark takes the names of two for one.
     """
-    names = frame.columns
-    if len(set(names)) != len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"Two columns are called {twice!r}. Rename one of them.")
+    seen: dict[str, str] = {}
+    for name in frame.columns:
+        other = seen.setdefault(_resolved(name, frame), name)
+        if other == name and frame.columns.count(name) > 1:
+            raise InputError(f"Two columns are called {name!r}. Rename one of them.")
+        if other != name:
+            raise InputError(
+                f"Two columns are called {other!r} and {name!r}, which Spark takes for one name. Rename one of them, or"
+                " set spark.sql.caseSensitive to true."
+            )
     return [field.name for field in frame.schema.fields if isinstance(field.dataType, _USABLE)]
+
+
+def check_carried(frame: DataFrame) -> None:
+    """Refuse columns that Spark cannot hand to Python and back.
+
+    Raises
+    ------
+    InputError
+    """
+    for field in frame.schema.fields:
+        if any(isinstance(kind, _NOT_IN_ARROW) for kind in _within(field.dataType)):
+            raise InputError(
+                f"Column {field.name!r} holds spans of months, which Spark cannot hand to Python. Cast it to text, or"
+                " drop it."
+            )
+
+
+def check_free(added: Iterable[str], frame: DataFrame, what: str) -> None:
+    """Refuse columns that are called like those that are ``added`` to them, or that Spark takes for these.
+
+    Raises
+    ------
+    InputError
+        Says ``what`` the added column is.
+    """
+    taken = {_resolved(name, frame): name for name in added}
+    for name in frame.columns:
+        own = taken.get(_resolved(name, frame))
+        if own is not None:
+            mistaken = "" if own == name else f", which Spark takes for {own!r}"
+            raise InputError(f"A column is called {name!r}{mistaken}, as {what}. Rename or drop it.")
 
 
 def check_named(names: Iterable[str], frame: DataFrame, what: str) -> None:
@@ -48,3 +102,22 @@ def check_named(names: Iterable[str], frame: DataFrame, what: str) -> None:
 def quoted(name: str) -> str:
     """Return a column's name as Spark's expressions take it, whatever characters it has."""
     return "`" + name.replace("`", "``") + "`"
+
+
+def _within(kind: spark.DataType) -> Iterator[spark.DataType]:
+    """Yield a type and the types that are nested in it."""
+    yield kind
+    inner: list[spark.DataType] = []
+    if isinstance(kind, spark.ArrayType):
+        inner = [kind.elementType]
+    elif isinstance(kind, spark.MapType):
+        inner = [kind.keyType, kind.valueType]
+    elif isinstance(kind, spark.StructType):
+        inner = [field.dataType for field in kind.fields]
+    for each in inner:
+        yield from _within(each)
+
+
+def _resolved(name: str, frame: DataFrame) -> str:
+    """Return what Spark tells columns apart by: their names, by default but for their case."""
+    return name if frame.sparkSession.conf.get("spark.sql.caseSensitive") == "true" else name.lower()

@@ -140,6 +140,24 @@ def test_a_chosen_role_counts_also_for_numbers_in_texts() -> None:
         trained(summed(table), {"pay": "amount"})
 
 
+@pytest.mark.parametrize("nothing", [None, "", "  "])
+@pytest.mark.parametrize("role", ["input", "amount", "entity", "time", None])
+def test_a_column_of_texts_that_is_empty_throughout_is_taken_as_on_one_machine(
+    nothing: str | None, role: str | None
+) -> None:
+    frame = FRAME[["number", "amount"]].iloc[:400].assign(gone=pd.Series([nothing] * 400, dtype="str"))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    table = table.set_column(2, "gone", pa.array([nothing] * 400, pa.string()))
+    roles = {"gone": role} if role is not None else {}
+    found = trained(summed(table, roles=roles), roles=roles)._fitted()
+    local = locally(frame, roles=roles)
+    assert found.schema.by_name["gone"] == local.schema.by_name["gone"]
+    assert found.statistics.keys() == local.statistics.keys()
+    if "gone" in local.statistics:
+        one, other = found.statistics["gone"], local.statistics["gone"]
+        assert (one.kind, one.rows, one.absent) == (other.kind, other.rows, other.absent)
+
+
 def test_a_half_life_in_time_counts_the_rows_by_those_of_the_sample() -> None:
     found = trained(summed(TABLE, 500), half_life="7d")._fitted().sample
     local = locally(FRAME, half_life="7d").sample

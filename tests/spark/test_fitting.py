@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as sql
+from pyspark.sql import types as spark_types
 
 from detector import DynamicAnomalyDetector, InputError
 from detector.spark import fit
@@ -18,6 +22,7 @@ from tests.spark.test_scoring import CARDS, cards
 
 PARAMETERS = {"n_estimators": 20, "random_state": 0}
 ROLES = {"number": "id"}
+DRAWN = spark_types.StructField("drawn", spark_types.LongType())
 
 
 def test_a_cluster_learns_what_one_machine_learns(spark: SparkSession, tmp_path: Path) -> None:
@@ -82,10 +87,32 @@ def test_entities_are_learned_as_on_one_machine(spark: SparkSession, tmp_path: P
     assert np.corrcoef(found.score(fresh).severities, local.score(fresh).severities)[0, 1] > 0.85
 
 
+def test_rows_that_are_not_met_again_are_learned_without_a_comparison_and_counted(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def otherwise(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            # Every fourth row holds something else each time that somebody asks.
+            drawn = [None if number % 4 else uuid4().int % 10**9 for number in batch["number"].to_pylist()]
+            yield pa.RecordBatch.from_arrays([*batch.columns, pa.array(drawn)], [*batch.schema.names, "drawn"])
+
+    rows = spread(spark, cards(400, 1, "2025-01-01"), tmp_path)
+    moving = rows.mapInArrow(otherwise, spark_types.StructType([*rows.schema.fields, DRAWN]))
+    named = {"card": "entity", "when": "time", "amount": "amount"}
+    with pytest.warns(UserWarning, match=r"^100 of the 400 sampled rows were not met again .* each card .*\(key=\)"):
+        found = fit(moving, roles=named, **PARAMETERS)
+    assert found.behaviour is not None
+    assert len(found.behaviour.histories[0]) == 39
+
+
 def test_what_cannot_be_learned_from_is_refused_with_what_to_do(spark: SparkSession, tmp_path: Path) -> None:
     rows = spread(spark, numbered(50), tmp_path, files=1)
     with pytest.raises(InputError, match=r"The key names 'numbr', but there is no such column\. Did you mean 'number'"):
         fit(rows, key="numbr")
+    with pytest.raises(InputError, match="'AMOUNT', which Spark takes for one name"):
+        fit(rows.select("*", sql.col("amount").alias("AMOUNT")))
+    with pytest.raises(InputError, match="'Tie of the row', which Spark takes for 'tie of the row'"):
+        fit(rows.withColumn("Tie of the row", sql.lit(1)))
     with pytest.raises(InputError, match="A role is given for 'paid'"):
         fit(rows, roles={"paid": "amount"})
     with pytest.raises(InputError, match="at least two rows"):

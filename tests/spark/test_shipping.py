@@ -1,4 +1,4 @@
-"""A model goes to the workers once, and each process reads it once."""
+"""A model goes to the workers of a session once, and each process reads it once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from detector import DynamicAnomalyDetector, ModelFileError, NotTrainedError
-from detector.spark.shipping import MODELS_KEPT, Shipped, as_detector
+from detector.spark.shipping import MODELS_KEPT, Shipped, as_detector, ship
 from tests.spark.tables import numbered
 
 
@@ -47,3 +47,35 @@ def test_a_model_that_cannot_score_is_refused_before_anything_is_sent(tmp_path: 
         as_detector(DynamicAnomalyDetector())
     with pytest.raises(ModelFileError):
         as_detector(tmp_path / "none.joblib")
+
+
+class Context:
+    """Stands for a Spark context, and counts what it is asked to broadcast."""
+
+    def __init__(self, name: str) -> None:
+        self.applicationId, self.broadcasts = name, 0
+
+    def broadcast(self, content: bytes) -> Sent:
+        self.broadcasts += 1
+        return Sent(content)
+
+
+class Session:
+    """Stands for a session."""
+
+    def __init__(self, name: str) -> None:
+        self.sparkContext = Context(name)
+
+
+def test_a_model_is_broadcast_once_in_each_session_and_again_when_it_has_changed() -> None:
+    one: Any = Session("one")
+    other: Any = Session("other")
+    frame = numbered(60)
+    model = DynamicAnomalyDetector(n_estimators=2, random_state=0).fit(frame)
+    first = ship(model, one)
+    assert ship(DynamicAnomalyDetector.from_bytes(model.to_bytes()), one).content is first.content
+    assert one.sparkContext.broadcasts == 1
+    assert ship(model, other).content is not first.content
+    changed = ship(model.updated(frame), one)
+    assert (one.sparkContext.broadcasts, other.sparkContext.broadcasts) == (2, 1)
+    assert changed.digest != first.digest == sha256(first.content.value).hexdigest()
