@@ -125,7 +125,7 @@ class Aligner:
                 CellProblem(row, match.column, excerpt(column.iloc[row]))
                 for row in reading.unreadable[:PROBLEMS_SHOWN].tolist()
             ]
-            absent = int(reading.absent.sum())
+            absent = len(reading.absent) - reading.present
             findings.append(self.found(feature, match, intake.way, reading.kind_found, reading.present, absent, bad))
         findings += self.others([name for name in frame.columns if name not in used], len(frame), frame)
         first = tuple(sorted(cells, key=lambda cell: cell.row)[:PROBLEMS_SHOWN])

@@ -102,7 +102,7 @@ def encode(feature: Feature, reading: Reading, codes: CategoryCodes | None, out:
         values = np.require(reading.values, requirements=["C", "W"])
         for part, column in zip(feature.parts, feature.columns, strict=True):
             kernels.encode_column(values, MODES[part], feature.center, feature.spread, out, column)
-    if feature.absence_is_state and reading.absent.any():
+    if feature.absence_is_state and reading.present < len(reading.absent):
         out[reading.absent, feature.columns.start : feature.columns.stop] = -np.inf
     return unseen
 

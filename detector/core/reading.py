@@ -43,10 +43,10 @@ class Reading:
     absent: NDArray[np.bool_]
     unreadable: NDArray[np.intp]
 
-    @property
+    @cached_property
     def present(self) -> int:
         """How many rows gave a value, readable or not."""
-        return int(len(self.absent) - self.absent.sum())
+        return len(self.absent) - int(np.count_nonzero(self.absent))
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -74,8 +74,12 @@ class Reading:
 
 def read_column(column: pd.Series, kind: Kind) -> Reading:
     """Return the values of ``column`` read as ``kind``; nothing is ever raised for a value."""
-    absent = is_absent(column)
     found = _KIND_OF_DTYPE.get(column.dtype.kind) if isinstance(column.dtype, np.dtype) else None
+    if kind == "numeric" == found:
+        plain = _plain_numbers(column)
+        if plain is not None:
+            return plain
+    absent = is_absent(column)
     found = found or infer_kind(column)
     if kind == "categorical":
         return _categories(column, absent, found)
@@ -89,6 +93,15 @@ def read_column(column: pd.Series, kind: Kind) -> Reading:
     if column.dtype == object and 0 < 2 * bad.sum() <= (~absent).sum():
         found = infer_kind(column[~bad])  # a few bad cells do not make numbers text
     return Reading(kind, found, values, (), absent, np.flatnonzero(bad))
+
+
+def _plain_numbers(column: pd.Series) -> Reading | None:
+    """Return the values of a column of numbers in one go; ``None`` when some of them are too great."""
+    values = np.require(column.to_numpy(np.float64), requirements=["C", "W"])
+    absent = np.empty(len(values), np.bool_)
+    if not kernels.find_absent(values, LARGEST, absent):
+        return None
+    return Reading("numeric", "numeric", values, (), absent, np.empty(0, np.intp))
 
 
 _KIND_OF_DTYPE: dict[str, Kind] = {"f": "numeric", "i": "numeric", "u": "numeric", "b": "boolean", "M": "datetime"}

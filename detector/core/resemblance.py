@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,13 +61,21 @@ _MOST_DECIMALS = 4
 _VALUES_FOR_GRADES = 10
 
 
+# The blocks of a file are all equally long, and are asked for column by column.
+@lru_cache(maxsize=4)
 def evenly(rows: int, most: int = ROWS_LOOKED_AT) -> NDArray[np.intp]:
-    """Return at most ``most`` row numbers out of ``rows``, ascending: one in each of equally long stretches."""
+    """Return at most ``most`` row numbers out of ``rows``, ascending: one in each of equally long stretches.
+
+    They are shared, and cannot be written to.
+    """
     if rows <= most:
-        return np.arange(rows)
-    bounds = np.arange(most + 1) * rows // most
-    within = (np.arange(most) * _GOLDEN) % 1.0
-    return bounds[:-1] + (within * np.diff(bounds)).astype(np.intp)
+        chosen = np.arange(rows)
+    else:
+        bounds = np.arange(most + 1) * rows // most
+        within = (np.arange(most) * _GOLDEN) % 1.0
+        chosen = bounds[:-1] + (within * np.diff(bounds)).astype(np.intp)
+    chosen.flags.writeable = False
+    return chosen
 
 
 def looked_at(values: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,14 @@ def test_places_are_looked_up_and_counted_and_no_place_is_none() -> None:
     np.testing.assert_array_equal(out[:, 1], np.array([2.5, np.nan, 0.5, 2.5, 1.5], np.float32))
     assert not out[:, [0, 2]].any()
     assert counts.tolist() == [1, 11, 2, 0]
+
+
+@pytest.mark.parametrize("others", [[], [1.0, -1e30, np.nan], [np.inf], [-2e30], [np.nan, 3.0]])
+def test_values_that_are_absent_are_found_and_whether_the_others_fit(others: list[float]) -> None:
+    values, absent = np.array([0.0, np.nan, *others]), np.ones(2 + len(others), np.bool_)
+    fit = kernels.find_absent(values, 1e30, absent)
+    assert absent.tolist() == [math.isnan(value) for value in values]
+    assert fit is all(math.isnan(value) or abs(value) <= 1e30 for value in values)
 
 
 def test_holes_are_counted_in_the_columns_asked_for() -> None:

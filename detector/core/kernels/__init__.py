@@ -35,6 +35,7 @@ from detector.core.kernels.encoding import (
     encode_column,
     encode_places,
     encode_row,
+    find_absent,
 )
 from detector.core.kernels.gathering import GATHERS, gathered_path_lengths, ranked
 from detector.core.kernels.growing import (
@@ -77,6 +78,7 @@ __all__ = [
     "encode_row",
     "expected_path",
     "fill_from_nearest",
+    "find_absent",
     "gathered",
     "gathered_path_lengths",
     "grow_trees",

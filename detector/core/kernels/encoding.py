@@ -48,6 +48,16 @@ def encode_places(places, table, out, column):
         out[i, column] = table[table.shape[0] - 1 if math.isnan(places[i]) else np.int64(places[i])]
 
 
+@compiled("b1(f8[::1], f8, b1[::1])")
+def find_absent(values, largest, absent):
+    """Write to ``absent`` (n,) which ``values`` are NaN; return whether the others are all at most ``largest``."""
+    fit = True
+    for i in range(values.shape[0]):
+        absent[i] = math.isnan(values[i])
+        fit &= absent[i] | (abs(values[i]) <= largest)
+    return fit
+
+
 @compiled("void(f4[:,::1], i8[::1], i8[::1])")
 def count_holes(matrix, columns, out):
     """Write to ``out`` (n,) in how many of the ``columns`` each row of ``matrix`` (n, d) is NaN."""
