@@ -79,10 +79,10 @@ def read_column(column: pd.Series, kind: Kind) -> Reading:
         plain = _plain_numbers(column)
         if plain is not None:
             return plain
-    absent = is_absent(column)
     found = found or infer_kind(column)
     if kind == "categorical":
-        return _categories(column, absent, found)
+        return _categories(column, found)
+    absent = is_absent(column)
     values = _READ[kind](column)
     bad = np.isnan(values) & ~absent
     if bad.any() and column.dtype.kind in "OU":
@@ -137,10 +137,11 @@ def _truth_of(value: Any) -> float:
 _READ = {"numeric": numbers_of_column, "boolean": _truth, "datetime": seconds_of_column}
 
 
-def _categories(column: pd.Series, absent: NDArray[np.bool_], found: Kind) -> Reading:
+def _categories(column: pd.Series, found: Kind) -> Reading:
     if column.dtype == object and types.infer_dtype(column, skipna=True) != "string":
         # Values of several types: lists have no hash, and True would be taken for the 1 before it.
-        named = [None if gone else category_of(value) for gone, value in zip(absent.tolist(), column, strict=True)]
+        absent = is_absent(column).tolist()
+        named = [None if gone else category_of(value) for gone, value in zip(absent, column, strict=True)]
         column = pd.Series(named, dtype=object)
     codes, uniques = _factorized(column)
     names = [category_of(value) for value in uniques]
