@@ -34,6 +34,15 @@ class Tally:
         """Requests answered with 200, per second."""
         return len(self.latencies.get(200, ())) / self.seconds
 
+    def and_also(self, other: Tally) -> Tally:
+        """Return what came back in both stretches of time."""
+        both = {status: [*self.latencies.get(status, []), *other.latencies.get(status, [])]
+                for status in {*self.latencies, *other.latencies}}  # fmt: skip
+        return Tally(
+            self.seconds + other.seconds, both, self.unsent + other.unsent,
+            self.without_advice + other.without_advice, self.bodies + other.bodies,
+        )  # fmt: skip
+
     def refused(self) -> list[float]:
         """Return the latencies of those that were refused for lack of room, in order."""
         return sorted(self.latencies.get(503, []) + self.latencies.get(429, []))

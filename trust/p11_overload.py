@@ -2,6 +2,7 @@
 
 Capacity is what was measured a moment before and a moment after, in the same run, by clients that send as soon as they
 are answered. In between requests come at three times that rate, whatever is answered, over connections that are kept.
+That is done three times over, and the median counts: what a shared machine gives drifts by a quarter within a minute.
 The clients share the cores with the server: transactions are wide, so that most of the work is the server's, and what
 it answers in the second part is compared by the processor time that it got, where that is less than before.
 """
@@ -13,6 +14,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from time import sleep
 from typing import Any
 
@@ -25,12 +27,22 @@ from trust.serving import Api, api, request
 from trust.workspaces import opened
 
 TIMES = 3
+#: How often overload comes.
+TURNS = 3
 LEAST_GOODPUT = 0.8
 MOST_MEMORY = 1.2
 #: Connections of the clients that do not wait for answers.
 CONNECTIONS = 400
 #: Fields of a transaction.
 COLUMNS = 60
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Requests answered in a second, and seconds of processor time in one."""
+
+    goodput: float
+    busy: float
 
 
 @dataclass
@@ -48,7 +60,7 @@ def check(folder: Path, size: Size, broken: bool) -> Outcome:
     ws.close()
     singles = [request("POST", "/predict", {"data": row}) for row in wide(256, 3)]
     batches = [request("POST", "/predict/batch", {"transactions": wide(1_000, seed)}) for seed in range(4)]
-    kinds = [_Kind("single", singles, 32, size.choose(15.0, 0.6)), _Kind("batch", batches, 4, size.choose(8.0, 0.6))]
+    kinds = [_Kind("single", singles, 32, size.choose(6.0, 0.6)), _Kind("batch", batches, 4, size.choose(6.0, 0.6))]
     if broken and not size.full:
         kinds = kinds[:1]
     told, faults = [], []
@@ -69,40 +81,47 @@ def wide(count: int, seed: int) -> list[dict[str, float]]:
 
 def _overloaded(running: Api, kind: _Kind, size: Size) -> tuple[str, list[str]]:
     calm = uvloop.run(closed_loop(running.port, kind.requests, 1, size.choose(2.0, 0.3)))
-    peak, peak_time = _peak(running, kind)
+    peaks = [_peak(running, kind)]
     before, most = running.memory, [0]
 
     def watch() -> None:
         most[0] = max(most[0], running.memory)
 
-    with _Processor(running) as over_time:
-        over = uvloop.run(
-            open_loop(running.port, kind.requests, TIMES * peak.goodput, kind.seconds, CONNECTIONS, watch)
-        )
+    over, shares = Tally(), []
+    for _ in range(size.choose(TURNS, 1)):
+        with _Processor(running) as time:
+            rate = TIMES * peaks[-1].goodput
+            found = uvloop.run(open_loop(running.port, kind.requests, rate, kind.seconds, CONNECTIONS, watch))
+        peaks.append(_peak(running, kind))
+        shares.append(_share(peaks[-2], _Load(found.goodput, time.seconds / found.seconds), peaks[-1]))
+        over = over.and_also(found)
     sleep(size.choose(2.0, 0.5))
     after = uvloop.run(closed_loop(running.port, kind.requests, 1, size.choose(2.0, 0.3)))
-    again, again_time = _peak(running, kind)
 
-    capacity = (peak.goodput + again.goodput) / 2
-    busy = (peak_time + again_time) / (peak.seconds + again.seconds)
-    robbed = min(1.0, over_time.seconds / over.seconds / max(1e-9, busy))
-    share = over.goodput / capacity / max(robbed, 0.05)
+    share = median(shares)
     refused = over.refused()
     memory = most[0] / before
     slowest = percentile(refused, 0.99)
     figure = (
-        f"{kind.name}: {capacity:,.0f}/s, at three times that {share:.0%} ({over.goodput:,.0f}/s, the server had "
-        f"{robbed:.0%} of its processor), {len(refused):,} refused, 99 % within {1e3 * slowest:.0f} ms, memory "
-        f"{memory - 1:+.0%}"
+        f"{kind.name}: {median(peak.goodput for peak in peaks):,.0f}/s, at three times that {share:.0%} "
+        f"({', '.join(f'{one:.0%}' for one in shares)}; {over.goodput:,.0f}/s), {len(refused):,} refused, 99 % within "
+        f"{1e3 * slowest:.0f} ms, memory {memory - 1:+.0%}"
     )
     return figure, _faults(kind.name, over, after, share, memory, slowest, calm, size)
 
 
-def _peak(running: Api, kind: _Kind) -> tuple[Tally, float]:
+def _share(before: _Load, over: _Load, after: _Load) -> float:
+    """Return what is left of the goodput, for as much processor time as before and after."""
+    capacity = (before.goodput + after.goodput) / 2
+    robbed = min(1.0, 2 * over.busy / max(1e-9, before.busy + after.busy))
+    return over.goodput / capacity / max(robbed, 0.05)
+
+
+def _peak(running: Api, kind: _Kind) -> _Load:
     """Return what the API can do, and the processor time that it takes for it."""
     with _Processor(running) as time:
         tally = uvloop.run(closed_loop(running.port, kind.requests, kind.connections, kind.seconds / 2))
-    return tally, time.seconds
+    return _Load(tally.goodput, time.seconds / tally.seconds)
 
 
 def _faults(
