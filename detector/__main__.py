@@ -7,8 +7,10 @@ standard error says why, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -192,11 +194,23 @@ def _train(options: argparse.Namespace) -> None:
     _print_set_aside(options, result.set_aside)
 
 
-def _score(options: argparse.Namespace) -> None:
-    import pyarrow as pa
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Import without a look for garbage: what is imported stays, and going through it takes half a second."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
-    from detector.files import read_alone
-    from detector.service.scoring import score_path
+
+def _score(options: argparse.Namespace) -> None:
+    with _loading():
+        import pyarrow as pa
+
+        from detector.files import read_alone
+        from detector.service.scoring import score_path
 
     if options.out.suffix.lower() not in {".csv", ".parquet"}:
         raise UsageError(f"--out must end in .csv or .parquet, not {options.out.name!r}.")
