@@ -7,10 +7,11 @@ standard error says why, 130 stopped by Ctrl-C.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,8 @@ ROLES = ("input", "amount", "id", "time", "entity", "label", "ignored")
 #: Unreadable values printed after a command.
 CELLS_SHOWN = 5
 FAILED, INTERRUPTED = 2, 130
+#: The number by which glibc's ``mallopt`` knows the bound on arenas.
+M_ARENA_MAX = -8
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -219,6 +222,7 @@ def _score(options: argparse.Namespace) -> None:
     _require_own_file(options)
     # Arrow's own pool keeps what was given back to it; in a file of millions of rows that adds up.
     pa.set_memory_pool(pa.system_memory_pool())
+    _share_arenas()
     read_alone()
     with open_workspace() as workspace, progress_line() as progress:
         result = score_path(workspace, options.file, options.out, progress=progress, set_aside=options.set_aside,
@@ -228,6 +232,13 @@ def _score(options: argparse.Namespace) -> None:
     print(f"Cutoff: severity {result.cutoff:g}. Written to {result.path}.")
     _print_set_aside(options, result.set_aside)
     _print_differences(result.report)
+
+
+def _share_arenas() -> None:
+    """Let all threads take memory from two arenas: what a thread gives back to one of its own is of use to it alone."""
+    # Other C libraries than glibc have no arenas to share, and no such function.
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
 def _update(options: argparse.Namespace) -> None:
