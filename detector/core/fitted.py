@@ -246,7 +246,7 @@ def update(
             continue
         if intake.retyped:
             came = ColumnFacts(generations.as_found(frame[name], intake))
-            finding = find(feature.name, came, roles, list(schema))
+            finding = find(feature.name, came, roles, amount_taken=any(other.role == "amount" for other in schema))
             other = generations.beside(schema, feature, finding, known.sample.seen)
             if other is None:
                 continue
@@ -304,8 +304,8 @@ def _is_open(feature: Feature, roles: Mapping[str, str]) -> bool:
 def _new_feature(
     name: str, column: pd.Series, known: Feature | None, roles: Mapping[str, str], schema: Schema, seen: int
 ) -> Feature:
-    others = [feature for feature in schema if feature.name != name]
-    finding = find(name, ColumnFacts(column), roles, others)
+    taken = any(feature.role == "amount" for feature in schema if feature.name != name)
+    finding = find(name, ColumnFacts(column), roles, amount_taken=taken)
     status: Status = "observed" if finding.role in SCORED_ROLES else "left out"
     since = known.since if known is not None else seen
     return Feature(name, finding.kind, finding.role, status, finding.reason, since=since, revisit=finding.revisit)

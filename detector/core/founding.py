@@ -77,12 +77,13 @@ def first_look(columns: Columns, roles: Mapping[str, str], scaler_type: ScalerTy
         When a role names a column that is not there.
     """
     check_roles(roles, columns.names)
-    features: list[Feature] = []
     found = FirstLook(Schema(()), {}, {})
     schema = found.schema
+    amount_taken = False
     # By name: the order of columns in a file must not matter.
     for name in sorted(columns.names):
-        finding = find(name, columns.facts(name), roles, features)
+        finding = find(name, columns.facts(name), roles, amount_taken=amount_taken)
+        amount_taken |= finding.role == "amount"
         feature = Feature(name, finding.kind, finding.role, "left out", finding.reason, revisit=finding.revisit)
         if finding.role in SCORED_ROLES:
             reading = columns.reading(name, finding.kind)
@@ -90,18 +91,16 @@ def first_look(columns: Columns, roles: Mapping[str, str], scaler_type: ScalerTy
             found.statistics[name] = columns.statistics(name, reading)
             placed = with_columns(feature, reading, found.statistics[name], schema, scaler_type)
             feature = replace(placed, status="learned", flag=is_flag(found.statistics[name]))
-        features.append(feature)
         schema = schema.with_features([feature])
     return replace(found, schema=schema)
 
 
-def find(name: str, facts: Facts, roles: Mapping[str, str], before: Iterable[Feature]) -> Finding:
-    """Return what a column is: what a person chose, or else what the rules say, given the columns ``before``."""
+def find(name: str, facts: Facts, roles: Mapping[str, str], *, amount_taken: bool) -> Finding:
+    """Return what a column is: what a person chose, or else what the rules say; a table has one amount."""
     wanted = roles.get(name)
     if wanted is not None:
         return chosen(facts, cast(Role, wanted), judge(name, facts))  # the estimator has checked the texts
-    taken = "amount" in roles.values() or any(feature.role == "amount" for feature in before)
-    return judge(name, facts, amount_taken=taken)
+    return judge(name, facts, amount_taken=amount_taken or "amount" in roles.values())
 
 
 def with_columns(
