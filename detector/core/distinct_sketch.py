@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import content as stored
+from detector.core import kernels
 
 Floats = NDArray[np.float64]
 Hashes = NDArray[np.uint64]
@@ -46,7 +47,7 @@ class DistinctSketch:
         waiting = np.concatenate((self.waiting, values))
         if len(waiting) <= MOST_WAITING:
             return DistinctSketch(self.least, stored.read_only(waiting))
-        return DistinctSketch(_least(self.least, _hashed_numbers(waiting)))
+        return DistinctSketch(_with_numbers(self.least, waiting))
 
     def with_texts(self, texts: Iterable[str]) -> DistinctSketch:
         """Return the sketch with ``texts`` added."""
@@ -60,7 +61,7 @@ class DistinctSketch:
     @cached_property
     def hashes(self) -> Hashes:
         """The least hashes, the waiting numbers included: (h,) uint64, rising, at most 2,048."""
-        return _least(self.least, _hashed_numbers(self.waiting)) if len(self.waiting) else self.least
+        return _with_numbers(self.least, self.waiting.copy()) if len(self.waiting) else self.least
 
     @property
     def estimate(self) -> int:
@@ -83,35 +84,27 @@ class DistinctSketch:
         return cls(hashes)
 
 
+def _with_numbers(known: Hashes, values: Floats) -> Hashes:
+    """Return the least hashes, those of ``values`` (a writable array) added."""
+    most = int(known[-1]) if len(known) == MOST_HASHES else 2**64 - 1
+    hashes = np.empty(len(values), dtype=np.uint64)
+    # Hashes are uniform, so the least of many lie in a thin slice, which is all that needs sorting.
+    slice_end = 4 * MOST_HASHES * 2**64 // max(1, len(values))
+    for end in (min(most, slice_end), most):
+        least = _least(known, hashes[: kernels.least_hashes(values, end, hashes)])
+        if end == most or (len(least) == MOST_HASHES and least[-1] <= end):
+            break
+    return least
+
+
 def _least(known: Hashes, fresh: Hashes) -> Hashes:
-    if len(known) == MOST_HASHES:
-        fresh = fresh[fresh < known[-1]]
-        if not len(fresh):
-            return known
-    if len(fresh) > 16 * MOST_HASHES:
-        # Hashes are uniform, so the least of many lie in a thin slice, which is all that needs sorting.
-        slim = fresh[fresh < np.uint64(4 * MOST_HASHES * 2**64 // len(fresh))]
-        least = _rising(np.concatenate((known, slim)))
-        if len(least) >= MOST_HASHES:
-            return stored.read_only(least[:MOST_HASHES])
-    return stored.read_only(_rising(np.concatenate((known, fresh)))[:MOST_HASHES])
+    return stored.read_only(_rising(np.concatenate((known, fresh)))[:MOST_HASHES]) if len(fresh) else known
 
 
 def _rising(hashes: Hashes) -> Hashes:
     """Return the different ones of ``hashes``, rising; for a few thousand, numpy's own way takes ten times as long."""
     hashes = np.sort(hashes)
     return hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))[: len(hashes)]]
-
-
-def _hashed_numbers(values: Floats) -> Hashes:
-    """Mix the bits with the finalizer of SplitMix64 (Steele, Lea, Flood 2014): one to one, so no two values collide."""
-    bits = values.view(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    bits ^= bits >> np.uint64(30)
-    bits *= np.uint64(0xBF58476D1CE4E5B9)
-    bits ^= bits >> np.uint64(27)
-    bits *= np.uint64(0x94D049BB133111EB)
-    bits ^= bits >> np.uint64(31)
-    return bits
 
 
 def _hashed_text(text: str) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import content as stored
+from detector.core import kernels
 from detector.core.moments import LEAST_WEIGHT
 
 Floats = NDArray[np.float64]
@@ -36,7 +37,6 @@ FORGOTTEN_SHARE = 1e-12
 
 # The scale function k1 of the paper, inverted: narrow bins at both ends, the widest (pi / 2 / BINS) at the median.
 _EDGES = (1.0 + np.sin(np.pi * (np.arange(BINS + 1) / BINS - 0.5))) / 2.0
-_WIDTHS = np.diff(_EDGES)
 _FIELDS = frozenset({"values", "weights", "tied"})
 _NO_FLOATS = stored.read_only(np.empty(0, dtype=np.float64))
 _NO_BOOLS = stored.read_only(np.empty(0, dtype=np.bool_))
@@ -186,19 +186,5 @@ def _compressed(values: Floats, weights: Floats, tied: Bools) -> tuple[Floats, F
     remembered = weights > total * FORGOTTEN_SHARE
     if not remembered.all():
         values, weights, tied = values[remembered], weights[remembered], tied[remembered]
-    middles = np.cumsum(weights) - weights / 2.0
-    cuts = np.searchsorted(middles, _EDGES[1:-1] * total)
-    in_bin = np.diff(cuts, prepend=0, append=len(values))
-    alone = tied & (weights >= np.repeat(_WIDTHS * total, in_bin))
-    # The least and the greatest value stay what they are.
-    alone[0] = alone[-1] = True
-    opens = alone.copy()
-    opens[1:] |= alone[:-1]
-    opens[cuts[cuts < len(values)]] = True
-    starts = np.flatnonzero(opens)
-    sizes = np.diff(starts, append=len(values))
-    joined = np.add.reduceat(weights, starts)
-    # Shares first: a sum of values times weights could overflow.
-    means = np.add.reduceat(values * (weights / np.repeat(joined, sizes)), starts)
-    means = np.clip(means, values[starts], values[starts + sizes - 1])
-    return means, joined, tied[starts] & (sizes == 1)
+    left = kernels.join_points(values, weights, tied, total, _EDGES)
+    return values[:left].copy(), weights[:left].copy(), tied[:left].copy()

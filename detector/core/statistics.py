@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detector.core import content as stored
+from detector.core import kernels
 from detector.core.category_weights import CategoryWeights
 from detector.core.distinct_sketch import MOST_HASHES, DistinctSketch
 from detector.core.feature_figures import NUMBER_KINDS, FeatureFigures, Floats, Kind, ScalerType
@@ -87,9 +88,9 @@ class FeatureStatistics(FeatureFigures):
         values = values + 0.0
         if n > _FEW:
             values.sort()
-            starts = np.flatnonzero(np.concatenate(([True], values[1:] != values[:-1])))
-            points = values[starts]
-            counts = np.diff(starts, append=n).astype(np.float64)
+            points, counts = np.empty(n), np.empty(n)
+            different = kernels.count_runs(values, points, counts)
+            points, counts = points[:different], counts[:different]
         else:
             points, counts = values, _ONES[:n]
         return FeatureStatistics(

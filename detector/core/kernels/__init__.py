@@ -1,4 +1,4 @@
-"""Compiled kernels: growing isolation trees, summing path lengths, explaining them, encoding values. Arrays only.
+"""Compiled kernels: growing trees, summing path lengths, explaining them, encoding and summarising values. Arrays only.
 
 A tree of depth ``D`` is complete and lies in flat arrays: node ``i`` has the children ``2 i + 1`` and ``2 i + 2``; the
 first ``2**D - 1`` nodes carry a column and a threshold, the last ``2**D`` are leaves that carry a path length. A branch
@@ -50,6 +50,7 @@ from detector.core.kernels.growing import (
 from detector.core.kernels.holes import both_branches, both_branches_out_of_bag
 from detector.core.kernels.placing import severities
 from detector.core.kernels.streaming import admit, leaf_values, new_among, refill_bags, retell
+from detector.core.kernels.summarising import count_runs, join_points, least_hashes
 from detector.core.kernels.teaching import alike, drawn_places, gathered, leaf_places, mean_at_places, spread
 from detector.core.kernels.walking import out_of_bag, path_attribution, path_lengths
 
@@ -72,6 +73,7 @@ __all__ = [
     "both_branches_out_of_bag",
     "count_holes",
     "count_places",
+    "count_runs",
     "drawn_places",
     "encode_column",
     "encode_places",
@@ -82,8 +84,10 @@ __all__ = [
     "gathered",
     "gathered_path_lengths",
     "grow_trees",
+    "join_points",
     "leaf_places",
     "leaf_values",
+    "least_hashes",
     "mean_at_places",
     "membership",
     "mix",
