@@ -131,11 +131,13 @@ class ParquetTable:
         return limit is None or bool(first.nbytes * rows <= limit * first.num_rows)
 
     def _as_claimed(self, batch: pa.RecordBatch) -> bool:
-        """Whether whole numbers are as the file's end says; beyond that they could not be read as what was decided."""
+        """Whether whole numbers and booleans are as the file's end says; else they are not of the type decided."""
         for column, values in zip(self.columns, batch.columns, strict=True):
-            if column.type == "number" and column.whole:
+            if (column.whole or column.type == "boolean") and values.null_count > column.nulls:
+                return False
+            if column.whole:
                 extremes = pc.min_max(values).as_py()
-                if is_long(extremes["min"] or 0, extremes["max"] or 0) or values.null_count > column.nulls:
+                if is_long(extremes["min"] or 0, extremes["max"] or 0):
                     return False
         return True
 
