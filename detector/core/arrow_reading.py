@@ -20,7 +20,7 @@ from detector.core.inference import BOOLEAN_TEXTS
 from detector.core.intake import Reader
 from detector.core.number_texts import Form
 from detector.core.numerals import LARGEST, number_of
-from detector.core.reading import Floats, Reading, category_of
+from detector.core.reading import Floats, Reading, reading_of_codes
 from detector.core.statistics import Kind
 from detector.core.times import seconds_of
 
@@ -165,21 +165,15 @@ def _each(array: pa.Array, number: Callable[[Any], float]) -> Floats:
 
 
 def _codes(coded: pa.DictionaryArray) -> NDArray[np.intp]:
-    """Return (n,) places in the dictionary, one behind its end where there is no value."""
-    return np.asarray(coded.indices.fill_null(len(coded.dictionary)).to_numpy(zero_copy_only=False), np.intp)
+    """Return (n,) places in the dictionary, -1 where there is no value."""
+    return np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False), np.intp)
 
 
 def _categories(array: pa.Array, found: Kind) -> Reading:
     if pa.types.is_nested(array.type) or pa.types.is_binary(array.type) or pa.types.is_null(array.type):
         array = pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
     coded = array.dictionary_encode()
-    names = [category_of(value) for value in coded.dictionary.to_pylist()]
-    # Different values can have one name, such as several blanks.
-    categories = tuple(dict.fromkeys(name for name in names if name is not None))
-    places = {name: place for place, name in enumerate(categories)}
-    place_of = np.array([math.nan if name is None else places[name] for name in names] + [math.nan])
-    values = place_of[_codes(coded)]
-    return Reading("categorical", found, values, categories, np.isnan(values), np.empty(0, np.intp))
+    return reading_of_codes(_codes(coded), coded.dictionary.to_pylist(), found)
 
 
 #: Reads the columns of an Arrow table.

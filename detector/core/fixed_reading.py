@@ -27,7 +27,6 @@ from detector.core.entity_plans import Plan
 from detector.core.fitted import Fitted
 from detector.core.intake import Known, Way, read_again
 from detector.core.later import pd
-from detector.core.missing import holes_in
 from detector.core.reading import Reading
 from detector.core.report import AlignmentReport
 
@@ -186,8 +185,7 @@ def _checked(known: Fitted, reading: FixedReading) -> FixedReading:
 
 
 def _without(known: Fitted, matrix: NDArray[np.float32], carried: Bools) -> Bools:
-    everything = tuple(range(len(carried)))
-    without = np.array(holes_in(matrix, everything, known.schema.layout))
+    without: Bools = np.isnan(matrix[:, known.schema.layout.starts])
     without[:, ~carried] = True
     return without
 

@@ -60,6 +60,7 @@ def infer_kind(column: pd.Series) -> Kind:
     if types.is_numeric_dtype(dtype) or types.is_timedelta64_dtype(dtype):
         return "numeric"
     if isinstance(dtype, pd.StringDtype):
+        # One text settles most columns: that of the first row, without a look for gaps, or else the first there is.
         if len(column) and isinstance(first := column.iloc[0], str) and _is_word(first):
             return "categorical"
         # Only the first ones leave the column: making Python's texts of a million rows takes longer than learning them.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Views:
         self._decisions = decisions
         self.undecided = self if undecided is None else undecided
         self._views: OrderedDict[Signature, View] = OrderedDict()
-        self._lock: Lock = Lock() if undecided is None else undecided._lock
+        self._lock: RLock = RLock() if undecided is None else undecided._lock
 
     def __contains__(self, signature: object) -> bool:
         return signature in self._views
@@ -69,13 +69,10 @@ class Views:
 
     def held_bytes(self) -> int:
         """Return the bytes that these views and the undecided ones take, beside the sample."""
-        with self._lock:
-            return self._held()
-
-    def _held(self) -> int:
         found: dict[int, int] = {}
-        for view in (*self.undecided._views.values(), *self._views.values()):
-            found |= view.held()
+        with self._lock:
+            for view in (*self.undecided._views.values(), *self._views.values()):
+                found |= view.held()
         sample = self._sample
         shared: list[NDArray[Any]] = [sample.rows, sample.calibration]
         if "calibration_in_bag" in sample.__dict__:
@@ -87,7 +84,7 @@ class Views:
         own, below = self._views, self.undecided._views
         # Counted anew each time: what views share goes with the last of them, and they take more while they are used.
         for signature in [*(other for other in below if other not in own), *own][:-1]:
-            if self._held() <= self._most_bytes:
+            if self.held_bytes() <= self._most_bytes:
                 return
             own.pop(signature, None)
             below.pop(signature, None)

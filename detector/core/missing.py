@@ -81,9 +81,3 @@ def find_holes(matrix: Encoded, carried: NDArray[np.bool_], layout: Layout) -> C
 def hole_levels(missing: NDArray[np.intp], features: int) -> NDArray[np.intp]:
     """Return the share of ``features`` that is missing, in tenths, at least 1."""
     return np.clip(np.rint(missing * 10 / features), 1, 10).astype(np.intp)
-
-
-def holes_in(matrix: Encoded, signature: Signature, layout: Layout) -> NDArray[np.bool_]:
-    """Return (n, features of the signature) bool: which values the rows lack."""
-    firsts = layout.starts[list(signature)]
-    return np.isnan(matrix[:, firsts]) if len(firsts) < matrix.shape[1] else np.isnan(matrix)[:, firsts]

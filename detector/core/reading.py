@@ -29,8 +29,8 @@ class Reading:
     ----------
     kind : as what the column was read.
     kind_found : what its values look like by themselves, those aside that are few and cannot be read.
-    values : (n,) float64; numbers, seconds since 1970 UTC, 1 and 0 for true and false, or places in ``categories``
-        (-1 for none); NaN where there is no value to use.
+    values : (n,) float64; numbers, seconds since 1970 UTC, 1 and 0 for true and false, or places in ``categories``;
+        NaN where there is no value to use.
     categories : the distinct categories; empty for other kinds.
     absent : (n,) bool, no value was given.
     unreadable : row numbers whose value could not be read as this kind.
@@ -143,8 +143,12 @@ def _categories(column: pd.Series, found: Kind) -> Reading:
         absent = is_absent(column).tolist()
         named = [None if gone else category_of(value) for gone, value in zip(absent, column, strict=True)]
         column = pd.Series(named, dtype=object)
-    codes, uniques = _factorized(column)
-    names = [category_of(value) for value in uniques]
+    return reading_of_codes(*_factorized(column), found)
+
+
+def reading_of_codes(codes: NDArray[np.integer[Any]], different: list[Any], found: Kind) -> Reading:
+    """Return the categories of values that are given by their places (n,) among the ``different`` ones; -1 for none."""
+    names = [category_of(value) for value in different]
     # Different values can have one name: 1 and 1.0, or several blanks.
     categories = tuple(dict.fromkeys(name for name in names if name is not None))
     places = {name: place for place, name in enumerate(categories)}

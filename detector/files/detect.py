@@ -8,7 +8,7 @@ from typing import Literal
 
 from detector.errors import UnusableFileError
 from detector.files.options import ReadOptions
-from detector.files.packed import directory_is_bomb
+from detector.files.packed import DAMAGED, directory_is_bomb
 
 Format = Literal["csv", "parquet", "json", "ndjson", "excel"]
 
@@ -122,8 +122,7 @@ def _is_workbook(path: Path, name: str) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    # All that a damaged archive raises; the last for a compression that Python does not know.
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except DAMAGED:
         return Path(name).suffix.lower() in _WORKBOOKS
     return any(n in ("xl/workbook.xml", "xl/workbook.bin", "content.xml") for n in names)
 

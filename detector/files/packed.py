@@ -17,6 +17,9 @@ MOST_RATIO = 2_000
 #: Below this many bytes a ratio says nothing.
 _SMALL = 16 << 20
 
+#: What opening a damaged archive raises; the last for a compression that Python does not know.
+DAMAGED = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
+
 _END = b"PK\x05\x06"
 _END_FIELDS = struct.Struct("<4s4H2LH")
 _LONGEST_COMMENT = 1 << 16
@@ -42,8 +45,7 @@ def refuse_bomb(path: Path, name: str, expanded_limit: int) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = [(entry.file_size, entry.compress_size) for entry in archive.infolist()]
-    # All that a damaged archive raises; the last for a compression that Python does not know.
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except DAMAGED:
         return  # the parser has the word
     expanded = sum(size for size, _ in sizes)
     if expanded > expanded_limit:

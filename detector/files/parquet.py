@@ -78,7 +78,7 @@ class ParquetTable:
                 self._begun, row = chain([batch], sent), rows
                 break
         if row != rows:
-            raise self._damaged(f"it promises {rows:,} rows and holds {row:,}")
+            raise _damaged(self._name, f"it promises {rows:,} rows and holds {row:,}")
         decisions = [values.decide(name, types[name], rows, self._options) for name, values in found.items()]
         self.notes += [decision.note for decision in decisions if decision.note]
         self._day_first = {decision.column.name: decision.day_first for decision in decisions}
@@ -100,12 +100,12 @@ class ParquetTable:
             wrong = self._wrong(batch, row, None) if self.set_aside or self._claimed else None
             row += batch.num_rows
             if self._claimed and (wrong is not None or not self._as_claimed(batch)):
-                raise self._damaged("its end says something else of its values")
+                raise _damaged(self._name, "its end says something else of its values")
             arrays = [self._cast(column, values) for column, values in zip(self.columns, batch.columns, strict=True)]
             typed = pa.RecordBatch.from_arrays(arrays, schema=schema)
             yield typed if wrong is None else typed.filter(pa.array(~wrong))
         if row != self._promised:
-            raise self._damaged(f"it promises {self._promised:,} rows and holds {row:,}")
+            raise _damaged(self._name, f"it promises {self._promised:,} rows and holds {row:,}")
 
     def quarantined(self) -> Iterator[pd.DataFrame]:
         """Read the file again and yield the rows that are set aside, see :func:`aside_frame`."""
@@ -131,11 +131,13 @@ class ParquetTable:
         return limit is None or bool(first.nbytes * rows <= limit * first.num_rows)
 
     def _as_claimed(self, batch: pa.RecordBatch) -> bool:
-        """Whether whole numbers are as the file's end says; beyond that they could not be read as what was decided."""
+        """Whether whole numbers and booleans are as the file's end says; else they are not of the type decided."""
         for column, values in zip(self.columns, batch.columns, strict=True):
-            if column.type == "number" and column.whole:
+            if (column.whole or column.type == "boolean") and values.null_count > column.nulls:
+                return False
+            if column.whole:
                 extremes = pc.min_max(values).as_py()
-                if is_long(extremes["min"] or 0, extremes["max"] or 0) or values.null_count > column.nulls:
+                if is_long(extremes["min"] or 0, extremes["max"] or 0):
                     return False
         return True
 
@@ -157,13 +159,13 @@ class ParquetTable:
             file.seek(max(0, size - _END_BYTES))
             end = file.read()
         if not end.endswith(_MARK) or int.from_bytes(end[:4], "little") > size - _END_BYTES - len(_MARK):
-            raise self._damaged("its end is missing")
+            raise _damaged(self._name, "its end is missing")
 
     def _parsing(self) -> Parsing:
         try:
             return Parsing("parquet", self._path, self._name, self._options.limits)
         except DamagedError as error:
-            raise self._damaged(error) from None
+            raise _damaged(self._name, error) from None
 
     def _raw_batches(self) -> Iterator[pa.RecordBatch]:
         # The first pass goes on behind what was read to decide the types, where that was not all.
@@ -217,9 +219,6 @@ class ParquetTable:
     def _too_many(self, found: int, what: str, limit: int) -> UnusableFileError:
         message = f"{self._name} has {found:,} {what}; the limit is {limit:,}."
         return UnusableFileError(f"{message} Leave out what is not needed, or use the command line.", file=self._name)
-
-    def _damaged(self, error: object) -> UnusableFileError:
-        return _damaged(self._name, error)
 
 
 def _sent(parsing: Parsing, name: str) -> Iterator[pa.RecordBatch]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import html
 import re
 import zipfile
+import zlib
 from pathlib import Path
+
+from detector.files.packed import DAMAGED
 
 _OLD_OFFICE = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
@@ -42,8 +45,8 @@ def cells_without_value(path: Path, sheet: str) -> dict[int, tuple[str, str]]:
                         carry = buffer[used:]
                     else:
                         carry = buffer[-_CHUNK:]
-    # All that a damaged or locked archive raises: a part that is not there, a password, an unknown compression.
-    except (zipfile.BadZipFile, KeyError, OSError, NotImplementedError, RuntimeError, EOFError):
+    # Also a part that is not there, a password, and bytes that cannot be unpacked.
+    except (*DAMAGED, KeyError, RuntimeError, EOFError, zlib.error):
         return {}  # damaged, or not the kind of workbook that has such parts: calamine has the word
     return found
 

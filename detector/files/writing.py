@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from detector.durable import begin_beside, flush_folder
 from detector.files import kernels
@@ -176,12 +175,9 @@ def _time_texts(times: pa.ChunkedArray) -> pa.ChunkedArray:
     ticks, second = times.cast(pa.int64()), _TICKS[times.type.unit]
     seconds = pc.divide(ticks, second)
     if not _any(pc.not_equal(pc.multiply(seconds, second), ticks)):
-        times = seconds.cast(pa.timestamp("s", times.type.tz))
-    extremes = pc.min_max(times.cast(pa.int64())).as_py()
-    seconds = _TICKS[times.type.unit]
-    if times.type.tz != "UTC" or not all(
-        _FIRST <= (extremes[which] or 0) / seconds < _LAST for which in ("min", "max")
-    ):
+        ticks, second, times = seconds, 1, seconds.cast(pa.timestamp("s", times.type.tz))
+    extremes = pc.min_max(ticks).as_py().values()
+    if times.type.tz != "UTC" or not all(_FIRST <= (extreme or 0) / second < _LAST for extreme in extremes):
         return times.cast(pa.string())
     # Arrow writes a time that has a zone more than ten times as slowly, and UTC changes nothing but the mark.
     return pc.binary_join_element_wise(times.cast(pa.timestamp(times.type.unit)).cast(pa.string()), "Z", "")
@@ -199,15 +195,9 @@ def _need_quotes(texts: pa.ChunkedArray) -> bool:
     return any(byte in cells for cells in together for byte in _QUOTED_BYTES)
 
 
-def _table_of(some: bytes) -> NDArray[np.bool_]:
-    table = np.zeros(256, np.bool_)
-    table[list(some)] = True
-    return table
-
-
-#: Bytes that make quotes necessary, and those that what looks like a formula may begin with; see ``_FORMULA``.
 _QUOTED_BYTES = (b'"', b",", b"\r", b"\n")
-_FORMULA_BYTES = _table_of("=+-@\t\r\n＝＋－＠".encode())
+#: Whether what looks like a formula may begin with a byte (256,); see ``_FORMULA``.
+_FORMULA_BYTES = np.isin(np.arange(256), list("=+-@\t\r\n＝＋－＠".encode()))
 
 
 def _written_type(kind: pa.DataType) -> pa.DataType:

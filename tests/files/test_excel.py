@@ -9,6 +9,7 @@ import xlsxwriter
 
 from detector.errors import InputError, UnusableFileError
 from detector.files import Limits, ReadOptions, open_table
+from detector.files.workbook import cells_without_value
 
 
 def workbook(folder: Path, rows: list[list[object]], name: str = "Sheet1") -> Path:
@@ -97,6 +98,15 @@ def test_a_damaged_workbook_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UnusableFileError, match="cannot be read as an Excel workbook"):
         open_table(path)
+
+
+def test_looking_for_failed_formulas_leaves_what_is_damaged_to_the_parser(tmp_path: Path) -> None:
+    path = workbook(tmp_path, [["a", "b"], *([number, f"=A{number}"] for number in range(2, 60))])
+    whole = path.read_bytes()
+
+    for at in range(0, len(whole), 13):
+        path.write_bytes(whole[:at] + b"\xff\x00" + whole[at + 2 :])
+        cells_without_value(path, "Sheet1")
 
 
 def test_an_upload_that_is_only_the_beginning_of_a_workbook_is_not_called_an_archive_to_unpack(tmp_path: Path) -> None:

@@ -160,8 +160,9 @@ def test_numbers_that_a_model_knows_as_texts_stay_texts(tmp_path: Path, name: st
         {"amount": changed(np.arange(ROWS) / 8, LATE, np.inf)},
         {"items": changed(np.arange(ROWS), LATE, 10**16)},
         {"items": pa.array(np.arange(ROWS), mask=np.arange(ROWS) == LATE)},
+        {"ok": pa.array(np.arange(ROWS) > 3, mask=np.arange(ROWS) == LATE)},
     ],
-    ids=["infinite", "long", "missing"],
+    ids=["infinite", "long", "missing", "neither true nor false"],
 )
 def test_an_end_that_lies_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, late: dict[str, Any]) -> None:
     monkeypatch.setattr(FoundValues, "settled_by", lambda *_: True)
