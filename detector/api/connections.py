@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import asyncio
 import sys
+from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -120,17 +121,18 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cut(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that has been idle; one on which requests were refused unread was not."""
-        if self.spared:
+        """Close a connection that has been idle: on which no request lies unread, or was refused unread."""
+        self.timeout_keep_alive_task = None
+        if self.spared or self.unread():
             self.spared = False
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._expect_more()
         else:
             super().timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
+        # What was refused a moment before, in the same bytes, has begun to wait for this.
+        self._unset_keepalive_if_required()
         self.in_head, self.spoken, self.seconds = True, True, 0.0
         super().on_message_begin()
 
@@ -193,6 +195,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         elif not (self.in_head or self.in_body or self.unread()):
             self.transport.close()
+        else:
+            # What is on the way is the last that is waited for.
+            self.timeout_keep_alive = 0
 
     @property
     def idle(self) -> bool:
@@ -273,10 +278,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def _discard(self) -> None:
         """Drop what is still to come of a body whose request has been answered."""
         if self.discarding is None and not self.transport.is_closing() and self._can_discard():
-            self.transport.pause_reading()
             descriptor = self.transport.get_extra_info("socket").fileno()
             rest = declared_bytes(self.headers) - self.body_bytes
-            self.discarding = Discarding(descriptor, rest, self._discarded)
+            # Where the process has no descriptor left, the rest is read as others are.
+            with suppress(OSError):
+                self.discarding = Discarding(descriptor, rest, self._discarded)
+                self.transport.pause_reading()
 
     def _discarded(self, whole: bool) -> None:
         self.discarding = None

@@ -1,10 +1,12 @@
 """Slow, greedy and silent clients on real sockets."""
 
+import errno
 import json
 import re
 import socket
 import threading
 from concurrent.futures import Future
+from unittest.mock import Mock
 
 import pytest
 
@@ -185,6 +187,7 @@ def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(runni
         lambda whole: whole[:-1],
         lambda whole: whole.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost"),
         lambda whole: whole.replace(b"Host", b"Content-Length: 7\r\nHost"),
+        lambda whole: whole.replace(b"Host", b"X: 1\nTransfer-Encoding: chunked\r\nHost"),
         lambda whole: whole.replace(b"Host", b"Connection: close\r\nHost"),
         lambda whole: whole.replace(b"/predict", b"/train"),
     ],
@@ -264,8 +267,61 @@ def test_a_dropped_body_that_does_not_end_is_cut(running, full, monkeypatch):
         assert rest(wire) == b""
 
 
+def test_a_length_with_leading_zeros_is_dropped_whole(running, full, monkeypatch):
+    monkeypatch.setattr(connections, "_MUCH", 1_000)
+    body = b"GET /nowhere HTTP/1.1\r\n\r\n" * 7_000
+    head = sent("POST", "/predict/batch", b"", length=len(body))
+    with running.connect() as wire:
+        wire.sendall(head.replace(b"Length: ", b"Length: " + b"0" * 15))
+        assert answer(wire)[0] == 503
+        wire.sendall(body + sent("GET", "/health", b"", "Connection: close"))
+        assert re.findall(rb"HTTP/1.1 (\d+)", rest(wire)) == [b"200"]
+
+
+def test_a_request_right_behind_a_refused_one_is_not_closed_as_idle(running, full, monkeypatch):
+    monkeypatch.setattr(connections, "_MUCH", 1)
+    state = running.server.server_state
+    known = set(state.connections)
+    with running.connect() as wire:
+        next_one = sent("POST", "/predict", b"", "Expect: 100-continue", length=len(ROW))
+        wire.sendall(sent("POST", "/predict/batch", b"x" * 100) + next_one)
+        received = b""
+        while b"100 Continue" not in received:
+            received += wire.recv(65_536)
+        (ours,) = state.connections - known
+        assert ours.timeout_keep_alive_task is None
+
+
+def test_a_stop_ends_a_connection_once_its_body_is_dropped(home, monkeypatch):
+    told, shutdown = threading.Event(), connections.GuardedProtocol.shutdown
+    monkeypatch.setattr(connections.GuardedProtocol, "shutdown", lambda ours: (shutdown(ours), told.set()))
+    with served(settings_in(home, stop_delay_seconds=0)) as running, running.connect() as wire:
+        lane = running.server._guard.capacity.lanes["batch"]
+        lane.running, lane._waiting = lane._most, 0
+        wire.sendall(sent("POST", "/predict/batch", b"", length=100_000))
+        assert answer(wire)[0] == 503
+        running.stop()
+        assert told.wait(60)
+        wire.sendall(b"x" * 100_000)
+        wire.settimeout(5)
+        assert rest(wire) == b""
+
+
+def test_without_a_descriptor_for_it_a_refused_body_is_read_and_dropped(running, full, monkeypatch):
+    def none_left(_descriptor):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("detector.api.discarding.os.dup", none_left)
+    with running.connect() as wire:
+        wire.sendall(sent("POST", "/predict/batch", b"", length=150_000))
+        assert answer(wire)[0] == 503
+        wire.sendall(b"x" * 150_000 + sent("GET", "/health"))
+        assert answer(wire)[0] == 200
+
+
 @pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue"])
-def test_a_batch_that_is_the_last_on_its_connection_is_refused_by_the_application(running, full, header):
+def test_a_batch_that_is_the_last_on_its_connection_is_refused_by_the_application(running, full, header, monkeypatch):
+    monkeypatch.setattr(connections, "DRAIN", 0.1)
     with running.connect() as wire:
         wire.sendall(sent("POST", "/predict/batch", b"", header, length=100_000))
         assert answer(wire)[0] == 503
@@ -372,19 +428,18 @@ def test_a_stop_answers_what_was_accepted_and_then_refuses(home):
             running.connect()
 
 
-def test_a_connection_with_an_unread_request_is_not_closed_at_a_stop(running):
+@pytest.mark.parametrize("end", ["shutdown", "timeout_keep_alive_handler"])
+def test_a_connection_with_an_unread_request_is_not_closed(running, end):
     loop = running.server
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        protocol = loop._guard.protocol(
-            config=loop.config, server_state=loop.server_state, app_state={}, _loop=object()
-        )
+        protocol = loop._guard.protocol(config=loop.config, server_state=loop.server_state, app_state={}, _loop=Mock())
         protocol.transport = Held(ours)
         theirs.sendall(b"GET")
-        protocol.shutdown()
+        getattr(protocol, end)()
         assert not protocol.transport.closed
         ours.recv(3)
-        protocol.shutdown()
+        getattr(protocol, end)()
         assert protocol.transport.closed
 
 
@@ -395,6 +450,9 @@ class Held:
     def get_extra_info(self, name):
         assert name == "socket"
         return self.ours
+
+    def is_closing(self):
+        return self.closed
 
     def close(self):
         self.closed = True
