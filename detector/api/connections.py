@@ -187,6 +187,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.body = bytearray()
         super().on_response_complete()
         if self.in_body and self.idle:
+            self.seconds = 0.0
             self._discard()
 
     def shutdown(self) -> None:

@@ -112,6 +112,22 @@ def test_a_chunked_body_is_counted_while_it_comes(running):
         assert answer(wire)[0] == 413
 
 
+def test_a_client_that_was_slow_before_its_early_answer_can_still_read_it(running):
+    state = running.server.server_state
+    known = set(state.connections)
+    chunk = b"10000\r\n" + b"[" * 0x10000 + b"\r\n"
+    with running.connect() as wire:
+        head = b"POST /predict/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        wire.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+        while not (ours := state.connections - known) or next(iter(ours)).body_bytes < 0x10000:
+            pass
+        (connection,) = ours
+        connection.seconds = 4 * connections.DRAIN
+        wire.sendall(chunk * 3)
+        assert answer(wire)[0] == 413
+        assert connection.seconds < connections.DRAIN
+
+
 def test_after_an_early_answer_the_rest_of_the_body_is_taken_and_the_connection_goes_on(running):
     with running.connect() as wire:
         wire.sendall(
