@@ -152,7 +152,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.url == _BATCH and guard.capacity.lanes["batch"].full and self.idle and self._can_discard():
             # Its body, a megabyte often, is on the way; the answer need not go through the application.
             guard.capacity.refused["batch"] += 1
-            self.transport.write(guard.refusals["batch"])
+            self._refuse(guard.refusals["batch"])
             return
         super().on_headers_complete()
         if guard.stopping and self.cycle is not None:
@@ -256,11 +256,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _answer_refused(self, *, close: bool) -> None:
         self.refused = False
-        self.transport.write(as_sent(busy_response("single"), close=True) if close else self.guard.refusals["single"])
+        self._refuse(as_sent(busy_response("single"), close=True) if close else self.guard.refusals["single"])
         if close:
             self.transport.close()
         else:
             self._expect_more()
+
+    def _refuse(self, answer: bytes) -> None:
+        # Whoever asks for a head alone would take the body for the next answer.
+        alone = self.parser.get_method() == b"HEAD"
+        self.transport.write(answer[: answer.index(b"\r\n\r\n") + 4] if alone else answer)
 
     def _expect_more(self) -> None:
         """Begin to wait for the next request."""

@@ -177,6 +177,14 @@ def test_what_waits_beyond_the_bound_is_refused_on_a_connection_that_is_kept(run
         guard.most_waiting = 48
 
 
+@pytest.mark.parametrize(("most", "path", "body"), [(0, "/model/info", b""), (48, "/predict/batch", b"x" * 100_000)])
+def test_a_refused_question_for_a_head_alone_gets_no_body(running, full, monkeypatch, most, path, body):
+    monkeypatch.setattr(running.server._guard, "most_waiting", most)
+    with running.connect() as wire:
+        wire.sendall(sent("HEAD", path, body) + sent("GET", "/health", b"", "Connection: close"))
+        assert re.fullmatch(rb"HTTP/1.1 503 .*?\r\n\r\nHTTP/1.1 200 .*", rest(wire), re.DOTALL)
+
+
 def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(running):
     guard = running.server._guard
     guard.most_waiting = 0
