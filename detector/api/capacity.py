@@ -216,7 +216,8 @@ def declared_bytes(headers: Iterable[tuple[bytes, bytes]]) -> int:
     """Return how long a request says that its body is; -1 where it has one and does not say."""
     for name, value in headers:
         if name == b"content-length":
-            return int(value[:20]) if value.isdigit() else -1
+            # Any number of zeros may stand before it; a length that were cut would begin the next request in this body.
+            return int(value.lstrip(b"0")[:20] or b"0") if value.isdigit() else -1
         if name == b"transfer-encoding":
             return -1
     return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import asyncio
 import sys
+from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -120,17 +121,18 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cut(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close a connection that has been idle; one on which requests were refused unread was not."""
-        if self.spared:
+        """Close a connection that has been idle: on which no request lies unread, or was refused unread."""
+        self.timeout_keep_alive_task = None
+        if self.spared or self.unread():
             self.spared = False
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self._expect_more()
         else:
             super().timeout_keep_alive_handler()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
+        # What was refused a moment before, in the same bytes, has begun to wait for this.
+        self._unset_keepalive_if_required()
         self.in_head, self.spoken, self.seconds = True, True, 0.0
         super().on_message_begin()
 
@@ -150,7 +152,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.url == _BATCH and guard.capacity.lanes["batch"].full and self.idle and self._can_discard():
             # Its body, a megabyte often, is on the way; the answer need not go through the application.
             guard.capacity.refused["batch"] += 1
-            self.transport.write(guard.refusals["batch"])
+            self._refuse(guard.refusals["batch"])
             return
         super().on_headers_complete()
         if guard.stopping and self.cycle is not None:
@@ -185,6 +187,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.body = bytearray()
         super().on_response_complete()
         if self.in_body and self.idle:
+            self.seconds = 0.0
             self._discard()
 
     def shutdown(self) -> None:
@@ -193,6 +196,9 @@ class GuardedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         elif not (self.in_head or self.in_body or self.unread()):
             self.transport.close()
+        else:
+            # What is on the way is the last that is waited for.
+            self.timeout_keep_alive = 0
 
     @property
     def idle(self) -> bool:
@@ -250,11 +256,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _answer_refused(self, *, close: bool) -> None:
         self.refused = False
-        self.transport.write(as_sent(busy_response("single"), close=True) if close else self.guard.refusals["single"])
+        self._refuse(as_sent(busy_response("single"), close=True) if close else self.guard.refusals["single"])
         if close:
             self.transport.close()
         else:
             self._expect_more()
+
+    def _refuse(self, answer: bytes) -> None:
+        # Whoever asks for a head alone would take the body for the next answer.
+        alone = self.parser.get_method() == b"HEAD"
+        self.transport.write(answer[: answer.index(b"\r\n\r\n") + 4] if alone else answer)
 
     def _expect_more(self) -> None:
         """Begin to wait for the next request."""
@@ -273,10 +284,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def _discard(self) -> None:
         """Drop what is still to come of a body whose request has been answered."""
         if self.discarding is None and not self.transport.is_closing() and self._can_discard():
-            self.transport.pause_reading()
             descriptor = self.transport.get_extra_info("socket").fileno()
             rest = declared_bytes(self.headers) - self.body_bytes
-            self.discarding = Discarding(descriptor, rest, self._discarded)
+            # Where the process has no descriptor left, the rest is read as others are.
+            with suppress(OSError):
+                self.discarding = Discarding(descriptor, rest, self._discarded)
+                self.transport.pause_reading()
 
     def _discarded(self, whole: bool) -> None:
         self.discarding = None

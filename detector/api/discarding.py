@@ -26,8 +26,14 @@ POSSIBLE = sys.platform == "linux"
 class Discarding:
     """Takes the next ``remaining`` bytes of a connection whose transport does not read meanwhile.
 
+    They are the socket's own, so what is sent must not be encrypted on this connection; TLS ends in front of the API.
     ``done`` is called once: with ``True`` when all are taken, with ``False`` when the other end has closed. After
     :meth:`stop` it is not called any more.
+
+    Raises
+    ------
+    OSError
+        When the process has no descriptor left.
     """
 
     def __init__(self, descriptor: int, remaining: int, done: Callable[[bool], None]) -> None:
@@ -36,16 +42,14 @@ class Discarding:
         # The loop watches a descriptor for its transport already, and takes another one of the same socket.
         self._socket = socket.socket(fileno=os.dup(descriptor))
         self._loop = asyncio.get_running_loop()
-        self._wait_for_much()
+        self._wait_for(_AT_ONCE)
         self._loop.add_reader(self._socket, self._take)
 
     def stop(self) -> None:
         """Leave the connection to its transport."""
-        if self._socket.fileno() >= 0:
-            self._loop.remove_reader(self._socket)
-            with suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
-            self._socket.close()
+        self._loop.remove_reader(self._socket)
+        self._wait_for(1)
+        self._socket.close()
 
     def _take(self) -> None:
         try:
@@ -56,10 +60,12 @@ class Discarding:
             taken = 0
         self.remaining -= taken
         if taken and self.remaining:
-            self._wait_for_much()
+            self._wait_for(_AT_ONCE)
             return
         self.stop()
         self._done(not self.remaining)
 
-    def _wait_for_much(self) -> None:
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(self.remaining, _AT_ONCE))
+    def _wait_for(self, much: int) -> None:
+        # Where a system cannot wait for much, as some that stand in for Linux, it tells of less.
+        with suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, max(1, min(self.remaining, much)))

@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from detector.api.capacity import declared_bytes
 from detector.api.problems import RequestError
 from detector.api.strict_json import DEPTH_LIMIT, INTEGER_LIMIT, Flaw, parse, parse_exactly
 from detector.errors import PROBLEMS_SHOWN, InputError, Problem, excerpt, nearest_name
@@ -43,7 +44,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     ClientDisconnect
         When the client goes before the body is complete.
     """
-    content_type = declared = ""
+    content_type = ""
     for name, value in request.scope["headers"]:
         if name == b"content-type":
             if content_type and value.decode("latin-1") != content_type:
@@ -51,11 +52,9 @@ async def read_body(request: Request, limit: int) -> bytes:
                     415, "unsupported_media_type", "The request names two types of its body; send one Content-Type."
                 )
             content_type = value.decode("latin-1")
-        elif name == b"content-length":
-            declared = value.decode("latin-1")
     if content_type != "application/json":
         _check_content_type(content_type)
-    if declared.isdecimal() and int(declared[:20]) > limit:
+    if declared_bytes(request.scope["headers"]) > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size = 0

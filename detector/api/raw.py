@@ -27,6 +27,7 @@ def is_plain_prediction(data: bytes) -> bool:
         length is not None
         and int(length[1]) == len(data) - end - 4
         and head.count(b"\r\ncontent-length:") == 1
+        and head.count(b"\n") == head.count(b"\r\n")
         and not any(unusual in head for unusual in _UNUSUAL)
     )
 

@@ -126,13 +126,7 @@ class Behaviour:
     @property
     def sources(self) -> tuple[str, ...]:
         """Names of the columns that the derived features come from, each once."""
-        names = [
-            name
-            for plan in self.plans
-            for name in (plan.entity, plan.time, plan.amount, plan.identity, *plan.firsts)
-            if name is not None
-        ]
-        return tuple(dict.fromkeys(names))
+        return tuple(dict.fromkeys(name for plan in self.plans for name in plan.sources))
 
     def habit_of(self, feature: str, names: Collection[str]) -> Habit | None:
         """Return where rows with the columns ``names`` tell what is usual of an amount, or of its ratio to the habit.

@@ -104,6 +104,12 @@ class Plan:
             found.append(Comparison(name, 2 + 3 * windows + k, "first time", FLOORS["first time"], False, reason))
         return tuple(found)
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Names of the columns that the derived features come from."""
+        named = (self.entity, self.time, self.amount, self.identity, *self.firsts)
+        return tuple(name for name in named if name is not None)
+
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the derived features."""

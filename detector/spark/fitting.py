@@ -104,11 +104,10 @@ def _entities(rows: DataFrame, plan: Plan, begun: Begun, sampler: Sampler) -> En
 
     Rows of one entity go to one partition, where they come by time; of equal times, by their priority.
     """
-    sources = [name for name in (plan.entity, plan.time, plan.amount, plan.identity, *plan.firsts) if name is not None]
     priorities = begun.summary.sample.priorities
     last = int(priorities[-1]) if len(priorities) else 0
     named = _named(rows, sampler)
-    columns = [*dict.fromkeys(sources), _PRIORITY, _TIE]
+    columns = [*dict.fromkeys(plan.sources), _PRIORITY, _TIE]
     ordered = in_order(named.select(*map(quoted, columns)), plan.entity, plan.time, (_PRIORITY, _TIE))
 
     def compared(part: int, batches: Iterable[pa.RecordBatch]) -> EntitySummary:  # noqa: ARG001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as sql
 from pyspark.sql import types as spark
 
+from detector.core.entity_plans import Plan
 from detector.core.fitted import Fitted
 from detector.core.fixed_reading import FixedReading, Rows, compared, events_of, remembered
 from detector.core.forest import score_from_path
@@ -79,8 +80,10 @@ def score(
         stream.
     ModelFileError, NotTrainedError, NoKnownColumnsError
     ValueError
-        When the cutoff is not a severity.
+        When the cutoff is not a severity, or ``entities`` is neither of the two.
     """
+    if entities not in get_args(Entities):
+        raise ValueError(f"entities must be {' or '.join(map(repr, get_args(Entities)))}, not {entities!r}.")
     detector = as_detector(model)
     limit = detector._checked_cutoff(cutoff)
     usable = usable_columns(rows)
@@ -90,18 +93,18 @@ def score(
     if reading is None:
         reading = remembered(known, usable) if rows.isStreaming else survey(rows, detector)
     shipped = ship(detector, rows.sparkSession)
-    plans = known.behaviour.plans if known.behaviour is not None else ()
-    plans = tuple(plan for plan in plans if not any(name in rows.columns for name in plan.names))
     schema = rows.schema
-    if entities == "in order" and plans:
+    plans = dict(enumerate(known.behaviour.plans)) if known.behaviour is not None else {}
+    underived = [place for place, plan in plans.items() if not any(name in schema.names for name in plan.names)]
+    if entities == "in order" and underived:
         if rows.isStreaming:
             raise InputError(
                 'Rows of a stream cannot be put in order. Score it with entities="as known", and let the rows into the'
                 " histories by updates."
             )
-        for place, plan in enumerate(known.behaviour.plans if known.behaviour is not None else ()):
-            if plan in plans and all(name in {*usable, *reading.ways} for name in (plan.entity, plan.time)):
-                rows = _followed(rows, shipped, reading, place)
+        for place in underived:
+            if all(name in {*usable, *reading.ways} for name in (plans[place].entity, plans[place].time)):
+                rows = _followed(rows, plans[place], shipped, reading, place)
     scorer = _Scorer(shipped, reading, limit, version or shipped.digest, tuple(schema.names))
     return rows.mapInArrow(scorer, spark.StructType([*schema.fields, *ADDED.fields]))
 
@@ -194,15 +197,12 @@ def _derived(known: Fitted, reading: FixedReading, columns: Mapping[str, Any]) -
 # Rows in the order of an entity's times
 
 
-def _followed(rows: DataFrame, shipped: Shipped, reading: FixedReading, place: int) -> DataFrame:
+def _followed(rows: DataFrame, plan: Plan, shipped: Shipped, reading: FixedReading, place: int) -> DataFrame:
     """Return rows with the features that are derived from one entity, each compared with earlier rows as well.
 
     Rows of one entity go to one partition, where they come by time; of equal times, by what tells rows apart.
     """
-    behaviour = shipped.fitted().behaviour
-    assert behaviour is not None
-    plan = behaviour.plans[place]
-    names = {name: reading.ways[name].column if name in reading.ways else name for name in behaviour.sources}
+    names = {name: reading.ways[name].column if name in reading.ways else name for name in plan.sources}
     tied = [names[name] for name in (plan.identity, plan.amount, *plan.firsts) if name and names[name] in rows.columns]
     together = in_order(rows, names[plan.entity], names[plan.time], tied)
     priced = plan.amount is not None and names[plan.amount] in rows.columns

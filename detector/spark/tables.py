@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from pyspark import SparkContext
 from pyspark.sql import DataFrame, SparkSession
@@ -27,7 +27,7 @@ def context_of(session: SparkSession) -> SparkContext:
     """
     try:
         return session.sparkContext
-    except Exception as error:
+    except AttributeError as error:  # pyspark's own is one as well
         raise InputError(
             "This session is one of Spark Connect, which cannot broadcast a model. Use a classic session."
         ) from error
@@ -41,12 +41,14 @@ def usable_columns(frame: DataFrame) -> list[str]:
     InputError
         When two columns have the same name, or Spark takes the names of two for one.
     """
+    resolved = _resolver(frame)
     seen: dict[str, str] = {}
     for name in frame.columns:
-        other = seen.setdefault(_resolved(name, frame), name)
-        if other == name and frame.columns.count(name) > 1:
+        other = seen.get(resolved(name))
+        seen[resolved(name)] = name
+        if other == name:
             raise InputError(f"Two columns are called {name!r}. Rename one of them.")
-        if other != name:
+        if other is not None:
             raise InputError(
                 f"Two columns are called {other!r} and {name!r}, which Spark takes for one name. Rename one of them, or"
                 " set spark.sql.caseSensitive to true."
@@ -77,9 +79,10 @@ def check_free(added: Iterable[str], frame: DataFrame, what: str) -> None:
     InputError
         Says ``what`` the added column is.
     """
-    taken = {_resolved(name, frame): name for name in added}
+    resolved = _resolver(frame)
+    taken = {resolved(name): name for name in added}
     for name in frame.columns:
-        own = taken.get(_resolved(name, frame))
+        own = taken.get(resolved(name))
         if own is not None:
             mistaken = "" if own == name else f", which Spark takes for {own!r}"
             raise InputError(f"A column is called {name!r}{mistaken}, as {what}. Rename or drop it.")
@@ -118,6 +121,7 @@ def _within(kind: spark.DataType) -> Iterator[spark.DataType]:
         yield from _within(each)
 
 
-def _resolved(name: str, frame: DataFrame) -> str:
-    """Return what Spark tells columns apart by: their names, by default but for their case."""
-    return name if frame.sparkSession.conf.get("spark.sql.caseSensitive") == "true" else name.lower()
+def _resolver(frame: DataFrame) -> Callable[[str], str]:
+    """Return what makes of a name what Spark tells columns apart by: the name, by default but for its case."""
+    told = frame.sparkSession.conf.get("spark.sql.caseSensitive")
+    return str if told is not None and told.lower() == "true" else str.lower

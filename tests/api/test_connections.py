@@ -1,10 +1,12 @@
 """Slow, greedy and silent clients on real sockets."""
 
+import errno
 import json
 import re
 import socket
 import threading
 from concurrent.futures import Future
+from unittest.mock import Mock
 
 import pytest
 
@@ -110,6 +112,22 @@ def test_a_chunked_body_is_counted_while_it_comes(running):
         assert answer(wire)[0] == 413
 
 
+def test_a_client_that_was_slow_before_its_early_answer_can_still_read_it(running):
+    state = running.server.server_state
+    known = set(state.connections)
+    chunk = b"10000\r\n" + b"[" * 0x10000 + b"\r\n"
+    with running.connect() as wire:
+        head = b"POST /predict/batch HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        wire.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+        while not (ours := state.connections - known) or next(iter(ours)).body_bytes < 0x10000:
+            pass
+        (connection,) = ours
+        connection.seconds = 4 * connections.DRAIN
+        wire.sendall(chunk * 3)
+        assert answer(wire)[0] == 413
+        assert connection.seconds < connections.DRAIN
+
+
 def test_after_an_early_answer_the_rest_of_the_body_is_taken_and_the_connection_goes_on(running):
     with running.connect() as wire:
         wire.sendall(
@@ -159,6 +177,14 @@ def test_what_waits_beyond_the_bound_is_refused_on_a_connection_that_is_kept(run
         guard.most_waiting = 48
 
 
+@pytest.mark.parametrize(("most", "path", "body"), [(0, "/model/info", b""), (48, "/predict/batch", b"x" * 100_000)])
+def test_a_refused_question_for_a_head_alone_gets_no_body(running, full, monkeypatch, most, path, body):
+    monkeypatch.setattr(running.server._guard, "most_waiting", most)
+    with running.connect() as wire:
+        wire.sendall(sent("HEAD", path, body) + sent("GET", "/health", b"", "Connection: close"))
+        assert re.fullmatch(rb"HTTP/1.1 503 .*?\r\n\r\nHTTP/1.1 200 .*", rest(wire), re.DOTALL)
+
+
 def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(running):
     guard = running.server._guard
     guard.most_waiting = 0
@@ -185,6 +211,7 @@ def test_a_request_in_pieces_is_refused_as_well_and_its_connection_goes_on(runni
         lambda whole: whole[:-1],
         lambda whole: whole.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost"),
         lambda whole: whole.replace(b"Host", b"Content-Length: 7\r\nHost"),
+        lambda whole: whole.replace(b"Host", b"X: 1\nTransfer-Encoding: chunked\r\nHost"),
         lambda whole: whole.replace(b"Host", b"Connection: close\r\nHost"),
         lambda whole: whole.replace(b"/predict", b"/train"),
     ],
@@ -264,8 +291,61 @@ def test_a_dropped_body_that_does_not_end_is_cut(running, full, monkeypatch):
         assert rest(wire) == b""
 
 
+def test_a_length_with_leading_zeros_is_dropped_whole(running, full, monkeypatch):
+    monkeypatch.setattr(connections, "_MUCH", 1_000)
+    body = b"GET /nowhere HTTP/1.1\r\n\r\n" * 7_000
+    head = sent("POST", "/predict/batch", b"", length=len(body))
+    with running.connect() as wire:
+        wire.sendall(head.replace(b"Length: ", b"Length: " + b"0" * 15))
+        assert answer(wire)[0] == 503
+        wire.sendall(body + sent("GET", "/health", b"", "Connection: close"))
+        assert re.findall(rb"HTTP/1.1 (\d+)", rest(wire)) == [b"200"]
+
+
+def test_a_request_right_behind_a_refused_one_is_not_closed_as_idle(running, full, monkeypatch):
+    monkeypatch.setattr(connections, "_MUCH", 1)
+    state = running.server.server_state
+    known = set(state.connections)
+    with running.connect() as wire:
+        next_one = sent("POST", "/predict", b"", "Expect: 100-continue", length=len(ROW))
+        wire.sendall(sent("POST", "/predict/batch", b"x" * 100) + next_one)
+        received = b""
+        while b"100 Continue" not in received:
+            received += wire.recv(65_536)
+        (ours,) = state.connections - known
+        assert ours.timeout_keep_alive_task is None
+
+
+def test_a_stop_ends_a_connection_once_its_body_is_dropped(home, monkeypatch):
+    told, shutdown = threading.Event(), connections.GuardedProtocol.shutdown
+    monkeypatch.setattr(connections.GuardedProtocol, "shutdown", lambda ours: (shutdown(ours), told.set()))
+    with served(settings_in(home, stop_delay_seconds=0)) as running, running.connect() as wire:
+        lane = running.server._guard.capacity.lanes["batch"]
+        lane.running, lane._waiting = lane._most, 0
+        wire.sendall(sent("POST", "/predict/batch", b"", length=100_000))
+        assert answer(wire)[0] == 503
+        running.stop()
+        assert told.wait(60)
+        wire.sendall(b"x" * 100_000)
+        wire.settimeout(5)
+        assert rest(wire) == b""
+
+
+def test_without_a_descriptor_for_it_a_refused_body_is_read_and_dropped(running, full, monkeypatch):
+    def none_left(_descriptor):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("detector.api.discarding.os.dup", none_left)
+    with running.connect() as wire:
+        wire.sendall(sent("POST", "/predict/batch", b"", length=150_000))
+        assert answer(wire)[0] == 503
+        wire.sendall(b"x" * 150_000 + sent("GET", "/health"))
+        assert answer(wire)[0] == 200
+
+
 @pytest.mark.parametrize("header", ["Connection: close", "Expect: 100-continue"])
-def test_a_batch_that_is_the_last_on_its_connection_is_refused_by_the_application(running, full, header):
+def test_a_batch_that_is_the_last_on_its_connection_is_refused_by_the_application(running, full, header, monkeypatch):
+    monkeypatch.setattr(connections, "DRAIN", 0.1)
     with running.connect() as wire:
         wire.sendall(sent("POST", "/predict/batch", b"", header, length=100_000))
         assert answer(wire)[0] == 503
@@ -372,19 +452,18 @@ def test_a_stop_answers_what_was_accepted_and_then_refuses(home):
             running.connect()
 
 
-def test_a_connection_with_an_unread_request_is_not_closed_at_a_stop(running):
+@pytest.mark.parametrize("end", ["shutdown", "timeout_keep_alive_handler"])
+def test_a_connection_with_an_unread_request_is_not_closed(running, end):
     loop = running.server
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        protocol = loop._guard.protocol(
-            config=loop.config, server_state=loop.server_state, app_state={}, _loop=object()
-        )
+        protocol = loop._guard.protocol(config=loop.config, server_state=loop.server_state, app_state={}, _loop=Mock())
         protocol.transport = Held(ours)
         theirs.sendall(b"GET")
-        protocol.shutdown()
+        getattr(protocol, end)()
         assert not protocol.transport.closed
         ours.recv(3)
-        protocol.shutdown()
+        getattr(protocol, end)()
         assert protocol.transport.closed
 
 
@@ -395,6 +474,9 @@ class Held:
     def get_extra_info(self, name):
         assert name == "socket"
         return self.ours
+
+    def is_closing(self):
+        return self.closed
 
     def close(self):
         self.closed = True

@@ -101,7 +101,7 @@ def test_values_of_every_type_are_read_as_on_one_machine(
     # All other than by default.
     setting("spark.sql.ansi.enabled", "false")
     setting("spark.sql.session.timeZone", "Asia/Tokyo")
-    setting("spark.sql.caseSensitive", "true")
+    setting("spark.sql.caseSensitive", "TRUE")
     rows = spread(spark, frame, tmp_path, files=1)
     # There is a partition without rows as well.
     same_scores(collected(score(rows.union(rows.where("number < 0")), model)), model, frame)
@@ -251,6 +251,8 @@ def test_what_cannot_be_scored_is_refused_with_what_to_do(spark: SparkSession, t
         score(rows.select("number"), MODEL)
     with pytest.raises(ValueError, match="cutoff"):
         score(rows, MODEL, cutoff=101)
+    with pytest.raises(ValueError, match="entities must be 'as known' or 'in order', not 'in-order'"):
+        score(rows, MODEL, entities="in-order")  # type: ignore[arg-type]
     stream = spark.readStream.schema(rows.schema).parquet(str(tmp_path))
     with pytest.raises(InputError, match="without a reading"):
         survey(stream, MODEL)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.errors import PySparkAttributeError
 
-from detector import DynamicAnomalyDetector, ModelFileError, NotTrainedError
+from detector import DynamicAnomalyDetector, InputError, ModelFileError, NotTrainedError
 from detector.spark.shipping import MODELS_KEPT, Shipped, as_detector, ship
 from tests.spark.tables import numbered
 
@@ -65,6 +66,19 @@ class Session:
 
     def __init__(self, name: str) -> None:
         self.sparkContext = Context(name)
+
+
+class Remote:
+    """Stands for a session of Spark Connect, and says what that says."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise PySparkAttributeError(errorClass="JVM_ATTRIBUTE_NOT_SUPPORTED", messageParameters={"attr_name": name})
+
+
+def test_a_session_of_spark_connect_is_refused_with_what_to_do() -> None:
+    remote: Any = Remote()
+    with pytest.raises(InputError, match=r"Spark Connect, which cannot broadcast a model\. Use a classic session"):
+        ship(DynamicAnomalyDetector(n_estimators=2).fit(numbered(60)), remote)
 
 
 def test_a_model_is_broadcast_once_in_each_session_and_again_when_it_has_changed() -> None:
