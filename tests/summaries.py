@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -28,3 +29,7 @@ def normal(n: int, seed: int, center: float = 0.0) -> np.ndarray:
 
 def lognormal(n: int, seed: int = 7) -> np.ndarray:
     return np.random.default_rng(seed).lognormal(3.0, 2.0, n)
+
+
+def as_bytes(statistics: FeatureStatistics) -> bytes:
+    return pickle.dumps(statistics.to_content())
