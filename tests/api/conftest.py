@@ -30,6 +30,19 @@ def open_workspace(tmp_path, database_kind):
 
 
 @pytest.fixture
+def ws(open_workspace):
+    """A workspace in which nothing was trained."""
+    return open_workspace()
+
+
+@pytest.fixture
+def api(ws):
+    """The API over the workspace of the test."""
+    with TestClient(create_app(ws)) as client:
+        yield client
+
+
+@pytest.fixture
 def empty_client(open_workspace):
     """The API over a workspace in which nothing was trained."""
     with TestClient(create_app(open_workspace())) as client:
