@@ -32,9 +32,11 @@ BOTH = (
     "tests/service/review/test_deciding.py",
     "tests/service/review/test_locking.py",
     "tests/service/review/test_saved_views.py",
+    "tests/service/test_folded_versions.py",
     "tests/service/test_folding.py",
     "tests/service/test_jobs.py",
     "tests/service/test_loading.py",
+    "tests/service/test_swept_histories.py",
 )
 
 #: These run the same lines again and again, as properties do, which takes half as long when nobody counts them. What

@@ -1,4 +1,4 @@
-"""Tables of made-up transactions for the tests of the core."""
+"""Tables of made-up transactions for the tests of the core, and what models learn from them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from detector.core import fitted
 from detector.core.fitted import Fitted, Settings
+from detector.core.model import DynamicAnomalyDetector
 
 
 def numbers(n: int, d: int = 10, seed: int = 0) -> pd.DataFrame:
@@ -66,3 +67,11 @@ def settings(**changed: Any) -> Settings:
 def learned(frame: pd.DataFrame, roles: dict[str, str] | None = None, **changed: Any) -> Fitted:
     """Return what a model knows after a first training."""
     return fitted.fit(frame, settings(**changed), roles or {})
+
+
+def small(**given: Any) -> DynamicAnomalyDetector:
+    return DynamicAnomalyDetector(**({"n_estimators": 20} | given))
+
+
+def a_model(rows: int = 400, **given: Any) -> DynamicAnomalyDetector:
+    return small(**given).fit(payments(rows))

@@ -1,6 +1,6 @@
 """Every kind of input, numbered 1 to 41, through every way in: the reader, the API, the pages.
 
-What each file gets from the reader is in ``tests/cases.py`` and driven in ``tests/files/test_cases.py``; the same files
+What each file gets from the reader is in ``tests/cases`` and driven in ``tests/files/test_cases.py``; the same files
 go through the pages here, and to the API as bodies. What such an input is when it comes as JSON is in ``JSON`` below.
 """
 

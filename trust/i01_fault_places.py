@@ -10,7 +10,8 @@ from unittest.mock import patch
 
 from detector.errors import InputError
 from detector.files import Limits, ReadOptions, kernels, open_table
-from trust.faulty_tables import KINDS, Faulty
+from trust.faulty_tables import KINDS
+from trust.plain_tables import Faulty
 from trust.promise import Outcome, Promise, Size
 
 

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 
 from detector.api.running import ApiServer, server
 from detector.settings import Settings
+from tests.api.samples import transactions
+
+ROW = json.dumps({"data": transactions(1)[0]}).encode()
 
 
 def free_port() -> int:

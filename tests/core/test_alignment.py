@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,28 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import AlignmentReport, DynamicAnomalyDetector, NoKnownColumnsError
-from detector.core.alignment import Aligned, ColumnFinding
-
-N = 240
-
-
-def payments(n: int = N, seed: int = 3) -> pd.DataFrame:
-    rng = np.random.default_rng(seed)
-    return pd.DataFrame(
-        {
-            "amount_usd": rng.lognormal(4.0, 0.7, n).round(2),
-            "items": rng.integers(1, 9, n),
-            "merchant": rng.choice(["books", "food", "fuel"], n),
-            "abroad": rng.random(n) < 0.2,
-            "at": pd.Timestamp("2024-03-04") + pd.to_timedelta(rng.integers(0, 40_000, n), unit="min"),
-            "coupon": rng.choice(["a", "b", None], n),
-            "is_fraud": rng.integers(0, 2, n),
-        }
-    )
-
-
-MODEL = DynamicAnomalyDetector(n_estimators=5, random_state=1).fit(payments())
+from detector import DynamicAnomalyDetector, NoKnownColumnsError
+from detector.core.alignment import Aligned
+from tests.core.aligning import MODEL, finding, payments
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +23,6 @@ def model() -> DynamicAnomalyDetector:
 
 def aligned(model: DynamicAnomalyDetector, frame: pd.DataFrame) -> Aligned:
     return model._fitted().aligner.align(frame)
-
-
-def finding(report: AlignmentReport, name: str) -> ColumnFinding:
-    return next(column for column in report.columns if column.name == name)
 
 
 def as_objects(column: str, change: Callable[[pd.Series], Any]) -> pd.DataFrame:
@@ -86,6 +62,14 @@ def test_rows_align_alone_as_they_align_together(data: st.DataObject) -> None:
     together = aligned(MODEL, rows)
     alone = [aligned(MODEL, rows.iloc[[row]]) for row in range(6)]
     np.testing.assert_array_equal(together.matrix, np.concatenate([one.matrix for one in alone]))
+
+
+def test_aligning_leaves_the_frame_as_it_was(model: DynamicAnomalyDetector) -> None:
+    rows = payments(30).astype({"items": object})
+    rows.loc[0, "items"] = "x"
+    before = rows.copy(deep=True)
+    aligned(model, rows)
+    pd.testing.assert_frame_equal(rows, before)
 
 
 # ---------------------------------------------------------------- missing and new
@@ -306,60 +290,3 @@ def test_categories_never_seen_are_counted(model: DynamicAnomalyDetector) -> Non
     rows = payments(40, seed=8)
     rows.loc[:6, "merchant"] = ["casino", "casino", "lotto", "casino", "x", "y", "z"]
     assert model.alignment(rows).unseen == {"merchant": 7}
-
-
-# ---------------------------------------------------------------- reports
-
-
-def test_merged_reports_tell_of_both_batches_as_one() -> None:
-    rows = payments(80, seed=8).astype(object)
-    rows.loc[[3, 50], "items"] = "many"
-    rows.loc[[4, 41], "amount_usd"] = "much"
-    rows.loc[60:62, "merchant"] = "casino"
-    rows.loc[[5, 55, 56], "abroad"] = None
-    whole = MODEL.alignment(rows)
-    parts = MODEL.alignment(rows[:40]).merged(MODEL.alignment(rows[40:]))
-    assert parts == whole
-    assert [cell.row for cell in parts.unreadable] == [3, 4, 41, 50]
-
-
-def test_merging_keeps_the_gravest_finding_and_the_least_importance() -> None:
-    one = MODEL.alignment(payments(10).drop(columns="items"))
-    other = MODEL.alignment(payments(15).assign(colour="red"))
-    merged = one.merged(other)
-    assert merged.missing == ("items",)
-    assert finding(merged, "items").rows_affected == 10
-    assert (merged.new, merged.rows) == (("colour",), 25)
-    assert merged.importance_carried == one.importance_carried
-    assert finding(one.merged(one), "items").rows_affected == 20
-
-
-def test_merged_reports_list_a_hundred_cells_and_count_all() -> None:
-    rows = payments(19).assign(amount_usd="much")
-    report = MODEL.alignment(rows)
-    for _ in range(7):
-        report = report.merged(MODEL.alignment(rows))
-    assert (len(report.unreadable), report.unreadable_total) == (100, 152)
-
-
-def test_a_report_is_ready_for_json(model: DynamicAnomalyDetector) -> None:
-    rows = payments(30).drop(columns=["at", "amount_usd"]).astype(object).assign(colour=[1] * 30)
-    rows.loc[0, "items"] = float("inf")
-    rows.loc[1, "merchant"] = "casino"
-    report = model.alignment(rows)
-    told = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert told["rows"] == 30
-    assert told["missing"] == ["amount_usd", "at"]
-    assert told["new"] == ["colour"]
-    assert told["unseen"] == {"merchant": 1}
-    assert told["unreadable"] == [{"row": 0, "column": "items", "value": "inf"}]
-    assert told["matches"] is False
-    assert {column["name"] for column in told["columns"]} == {column.name for column in report.columns}
-
-
-def test_aligning_leaves_the_frame_as_it_was(model: DynamicAnomalyDetector) -> None:
-    rows = payments(30).astype({"items": object})
-    rows.loc[0, "items"] = "x"
-    before = rows.copy(deep=True)
-    aligned(model, rows)
-    pd.testing.assert_frame_equal(rows, before)

@@ -102,10 +102,10 @@ def test_a_taught_forest_ranks_as_ridge_regression_on_the_kernel_does(both: Grow
     assert found.min() >= SHORTEST_PATH - 1e-6
 
 
-@given(tables)
-@settings(max_examples=20, deadline=None)
-def test_a_fold_is_taught_as_if_its_rows_had_not_been_decided_on(both: Grown) -> None:
-    decisions = some_decisions(both, many=12)
+@given(tables, st.sampled_from([1, 12]))
+@settings(max_examples=30, deadline=None)
+def test_a_fold_is_taught_as_if_its_rows_had_not_been_decided_on(both: Grown, many: int) -> None:
+    decisions = some_decisions(both, many=many)
     paths, likeness, trees = both.forest.paths(both.rows), Likeness.of(both.forest), len(both.trees)
     taught = teach(both.forest, trees, likeness, paths, decisions, np.ones(len(decisions), bool))
     folds = folds_of(decisions)

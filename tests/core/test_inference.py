@@ -1,18 +1,15 @@
-"""What columns are found to be: kinds by their values, roles by names and values, on columns of real files."""
+"""What role a column is found to have, by its name and its values, on columns of real files."""
 
 from __future__ import annotations
 
-import datetime as dt
 import decimal
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
-from detector.core.inference import Finding, finding_for, infer, infer_kind, is_skewed
-from detector.core.names import Name
+from detector.core.inference import Finding, finding_for, infer, is_skewed
 
 N = 400
 
@@ -27,63 +24,6 @@ def pick(values: Any, n: int = N, seed: int = 11) -> list[Any]:
 
 def role(name: str, values: Any) -> str:
     return infer(name, pd.Series(values)).role
-
-
-# ---------------------------------------------------------------- kinds
-
-
-@pytest.mark.parametrize(
-    ("values", "dtype", "kind"),
-    [
-        ([1, 2, None], None, "numeric"), ([1.5, 2], None, "numeric"), ([True, None, False], object, "boolean"),
-        ([True, 1, 0, None], object, "boolean"), ([5, True, 3.2, None], object, "numeric"),
-        ([decimal.Decimal("1.5"), None], object, "numeric"), ([10**40, 1], object, "numeric"),
-        ([1, "a"], object, "categorical"), ([[1], None], object, "categorical"), ([1 + 2j], None, "categorical"),
-        (["a", None], None, "categorical"), (["1", "2"], None, "categorical"), (["007"], None, "categorical"),
-        (["true", "False", None], None, "boolean"), (["yes", "no"], None, "categorical"),
-        (["2024-01-02", " 2024-01-03T04:05:06Z ", ""], None, "datetime"), (["2024-01-02", "soon"], None, "categorical"),
-        (["03/04/2025"], None, "categorical"), (["2024", "2025"], None, "categorical"),
-        ([dt.date(2024, 1, 2), None], object, "datetime"), ([pd.Timestamp("2024-01-02", tz="UTC")], None, "datetime"),
-        ([pd.Timedelta("1h"), pd.NaT], None, "numeric"), ([dt.timedelta(1), None], object, "numeric"),
-        ([1, 2, None], "Int64", "numeric"), ([True, None], "boolean", "boolean"), (["x", None],
-        "string", "categorical"),
-        ([1.5, None], "Float64", "numeric"), ([1, 2], "category", "categorical"), (["a"], "category", "categorical"),
-        (["2024-01-02"], "category", "datetime"), ([True, False], "category", "boolean"), ([],
-        "category", "categorical"),
-        ([1, None], pd.ArrowDtype(pa.int32()), "numeric"), ([True], pd.ArrowDtype(pa.bool_()), "boolean"),
-        (["x"], pd.ArrowDtype(pa.string()), "categorical"), (["2024-01-02"], pd.ArrowDtype(pa.string()), "datetime"),
-        ([dt.date(2024, 1, 2)], pd.ArrowDtype(pa.date32()), "datetime"),
-        ([pd.Timestamp("2024-01-02")], pd.ArrowDtype(pa.timestamp("us")), "datetime"),
-        ([pd.Timedelta("1h")], pd.ArrowDtype(pa.duration("us")), "numeric"),
-        ([decimal.Decimal("1.5")], pd.ArrowDtype(pa.decimal128(4, 2)), "numeric"),
-        ([decimal.Decimal("sNaN"), 1.0], object, "numeric"), ([None, None], object, "numeric"), ([],
-        "float64", "numeric"),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_the_kind_comes_from_the_values(values: list[Any], dtype: Any, kind: str) -> None:
-    assert infer_kind(pd.Series(values, dtype=dtype)) == kind
-
-
-def test_one_text_that_is_no_time_among_a_thousand_does_not_change_the_kind() -> None:
-    assert infer_kind(pd.Series(["2024-01-02"] * 999 + ["2024-99-99"])) == "datetime"
-    assert infer_kind(pd.Series(["2024-01-02"] * 900 + ["2024-99-99"] * 100)) == "categorical"
-
-
-# ---------------------------------------------------------------- names
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("TX_cardId", ("tx", "card", "id")), ("nameOrig", ("name", "orig")), ("IPAddress", ("ip", "address")),
-        ("merch_lat", ("merch", "lat")), ("V17", ("v", "17")),
-        ("Transaction Amount (EUR)", ("transaction", "amount", "eur")),
-        ("", ()), ("???", ()),
-    ],
-)  # fmt: skip
-def test_a_name_is_read_word_by_word(name: str, words: tuple[str, ...]) -> None:
-    assert Name(name).words == words
 
 
 # ---------------------------------------------------------------- real files
@@ -361,8 +301,3 @@ def test_skewed_amounts_are_recognised_and_anything_with_a_sign_is_not() -> None
     assert not is_skewed(rng().lognormal(4, 1.5, 19))
     assert not is_skewed(np.full(50, 7.0))
     assert is_skewed(np.append(rng().lognormal(4, 1.5, 500), [np.nan, 1e30]))
-
-
-def test_a_column_of_numbers_with_a_few_texts_is_meant_as_numbers() -> None:
-    assert infer_kind(pd.Series([1, 2.5, "NA", 4], dtype=object)) == "numeric"
-    assert infer_kind(pd.Series(["a", "b", 3], dtype=object)) == "categorical"

@@ -5,89 +5,20 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import json
-import pickle
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from detector.core.model import DynamicAnomalyDetector
-from detector.errors import InputError, ModelFileError, NoKnownColumnsError, NotTrainedError
+from detector.errors import InputError, NoKnownColumnsError, NotTrainedError
 from tests import tables
-
-
-def small(**given: Any) -> DynamicAnomalyDetector:
-    return DynamicAnomalyDetector(**({"n_estimators": 20} | given))
-
-
-def a_model(rows: int = 400, **given: Any) -> DynamicAnomalyDetector:
-    return small(**given).fit(tables.payments(rows))
-
-
-# scikit-learn
-
-EXCUSED = {
-    "check_pipeline_consistency": "score() returns labels, scores, severities and a report, not one number",
-    "check_outliers_fit_predict": "severity is measured out of bag: the contamination is the share of fresh rows that"
-    " are flagged, and of the training rows, which the trees know, fewer are",
-    "check_classifier_data_not_an_array": "trees grow from the names of columns, and its frame has other names than an"
-    " array gets; one of its twelve rows lies at the cutoff",
-    "check_outliers_train": "the same; and score_samples would be the anomaly score with its sign flipped",
-}
-NOT_RUN = {"check_array_api_input": "it runs only where SCIPY_ARRAY_API is set, and arrays are numpy's here"}
-
-
-def checks_of_scikit_learn() -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    # It inherits nothing: loading scikit-learn takes longer than loading, and asking, a model.
-    with pytest.warns(UserWarning, match="does not inherit"):
-        checks = list(estimator_checks_generator(small(n_estimators=10)))
-    for estimator, check in checks:
-        found.setdefault(check.func.__name__, []).append(partial(check, estimator))
-    return found
-
-
-CHECKS = {name: checks for name, checks in checks_of_scikit_learn().items() if name not in NOT_RUN}
-
-
-@pytest.mark.parametrize("name", [name for name in CHECKS if name not in EXCUSED])
-def test_scikit_learns_own_checks_hold(name: str) -> None:
-    for check in CHECKS[name]:
-        check()
-
-
-@pytest.mark.parametrize("name", EXCUSED)
-def test_what_is_excused_from_scikit_learns_checks_still_needs_to_be(name: str) -> None:
-    for check in CHECKS[name]:
-        with pytest.raises((AssertionError, AttributeError, TypeError)):
-            check()
-
-
-def test_it_stands_at_the_end_of_a_pipeline() -> None:
-    line = make_pipeline(FunctionTransformer(lambda rows: rows.drop(columns="tries")), small())
-    assert set(line.fit(tables.payments(100)).predict(tables.payments(50, seed=1))) <= {-1, 1}
-
-
-def test_parameters_are_kept_as_given_and_can_be_cloned() -> None:
-    roles = {"amount": "amount"}
-    model = small(contamination=0.02, scaler_type=None, roles=roles)
-    assert clone(model).get_params() == model.get_params()
-    assert model.set_params(half_life=5).half_life == 5
-    assert DynamicAnomalyDetector().get_params() == {
-        "contamination": 0.1, "n_estimators": 100, "max_samples": "auto", "scaler_type": "robust", "random_state": 42,
-        "roles": None, "half_life": 100_000,
-    }  # fmt: skip
+from tests.tables import a_model, small
 
 
 def test_nothing_can_be_asked_before_training() -> None:
@@ -226,6 +157,15 @@ def test_the_cutoff_moves_without_retraining() -> None:
             model.score(fresh, cutoff=cutoff)
 
 
+def test_errors_of_training_leave_an_untrained_model_untrained() -> None:
+    model = small(contamination=2.0)
+    with pytest.raises(ValueError, match="contamination must be"):
+        model.fit(tables.numbers(10))
+    with pytest.raises(InputError):
+        model.set_params(contamination=0.1).fit(pd.DataFrame({"a": [1, 1]}))
+    assert not model.is_fitted
+
+
 # Rows in every form
 
 
@@ -319,69 +259,6 @@ def test_observed_rows_that_wait_to_be_counted_are_few() -> None:
         model.observe(batch)
         assert sum(map(len, model._waiting)) < 256
     assert model.feature_stats["new"]["rows"] == 1_000
-
-
-# Keeping
-
-
-def test_a_saved_model_is_the_same_model(tmp_path: Path) -> None:
-    model = a_model(roles={"tries": "ignored"}, contamination=0.05)
-    model.save(tmp_path / "model.joblib")
-    loaded = DynamicAnomalyDetector().load(tmp_path / "model.joblib")
-    fresh = tables.payments(100, seed=1)
-    assert loaded.get_params() == model.get_params()
-    assert loaded.score(fresh).severities.tobytes() == model.score(fresh).severities.tobytes()
-    assert loaded.feature_stats == model.feature_stats
-    assert loaded.feature_names_in_.tolist() == model.feature_names_in_.tolist()
-    batch = tables.payments(100, seed=2).assign(new=1.5)
-    assert loaded.partial_fit(batch).to_bytes() == model.partial_fit(batch).to_bytes()
-
-
-def test_a_file_that_is_not_there_or_damaged_leaves_the_model_as_it_was(tmp_path: Path) -> None:
-    model = a_model()
-    before = model.to_bytes()
-    with pytest.raises(ModelFileError, match=r"The model file 'none.joblib' cannot be read"):
-        model.load(tmp_path / "none.joblib")
-    (tmp_path / "bad.joblib").write_bytes(before[:-10])
-    with pytest.raises(ModelFileError, match="damaged"):
-        model.load(tmp_path / "bad.joblib")
-    assert model.to_bytes() == before
-
-
-@pytest.mark.parametrize("through", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
-def test_copies_and_pickles_are_the_same_model_and_go_their_own_way(through: Any) -> None:
-    model = a_model(random_state=np.random.RandomState(3), contamination=np.float64(0.2))
-    model.set_params(n_estimators=7)  # takes effect with the next training, and must not spoil the copy
-    other = through(model)
-    assert other.to_bytes() == model.to_bytes()
-    assert other.contamination == 0.2
-    before = model.to_bytes()
-    other.partial_fit(tables.payments(50, seed=4))
-    assert model.to_bytes() == before
-    assert not through(small()).is_fitted
-
-
-def test_a_model_whose_parameters_were_changed_after_training_can_be_kept() -> None:
-    model = a_model().set_params(n_estimators=30, max_samples=64, scaler_type=None, half_life=10)
-    loaded = DynamicAnomalyDetector.from_bytes(model.to_bytes())
-    assert loaded.n_estimators == 30
-    assert loaded.score(tables.payments(5)).scores.tobytes() == model.score(tables.payments(5)).scores.tobytes()
-    assert len(loaded.fit(tables.payments(50))._state.sample.bags) == 30
-
-
-def test_columns_may_have_the_names_of_anything_in_the_file() -> None:
-    frame = tables.numbers(60, d=3).set_axis(["dtype", "shape", "bytes"], axis=1)
-    model = small().fit(frame)
-    assert DynamicAnomalyDetector.from_bytes(model.to_bytes()).known_features == ("bytes", "dtype", "shape")
-
-
-def test_errors_of_training_leave_an_untrained_model_untrained() -> None:
-    model = small(contamination=2.0)
-    with pytest.raises(ValueError, match="contamination must be"):
-        model.fit(tables.numbers(10))
-    with pytest.raises(InputError):
-        model.set_params(contamination=0.1).fit(pd.DataFrame({"a": [1, 1]}))
-    assert not model.is_fitted
 
 
 # Threads

@@ -1,10 +1,8 @@
-"""The feature statistics tracker against numpy, against itself in parts, and against damaged files."""
+"""The feature statistics tracker against numpy, and against itself in parts."""
 
 from __future__ import annotations
 
-import json
 import math
-import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -13,30 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.core.statistics import FeatureStatistics, Kind, ScalerType
-from detector.errors import ModelFileError
+from detector.core.statistics import FeatureStatistics, ScalerType
+from tests.summaries import as_bytes, counted, lognormal, numeric
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TAME = st.floats(-1e6, 1e6, allow_nan=False).map(lambda value: round(value, 3))
 NUMBERS = st.lists(TAME | st.just(math.nan) | st.sampled_from([0.0, -0.0, 1.0]), max_size=80)
-TEXTS = st.dictionaries(st.text(max_size=4), st.integers(1, 50), max_size=20)
 QS = np.linspace(0.0, 1.0, 21)
-
-
-def numeric(values: Any, kind: Kind = "numeric") -> FeatureStatistics:
-    return FeatureStatistics.empty(kind).updated_numeric(np.asarray(values, dtype=np.float64))
-
-
-def categorical(counts: dict[str, int], absent: int = 0, kind: Kind = "categorical") -> FeatureStatistics:
-    return FeatureStatistics.empty(kind).updated_categorical(list(counts), np.array(list(counts.values())), absent)
-
-
-def lognormal(n: int, seed: int = 7) -> np.ndarray:
-    return np.random.default_rng(seed).lognormal(3.0, 2.0, n)
-
-
-def as_bytes(statistics: FeatureStatistics) -> bytes:
-    return pickle.dumps(statistics.to_content())
 
 
 def rank_error(statistics: FeatureStatistics, values: np.ndarray) -> float:
@@ -45,9 +26,6 @@ def rank_error(statistics: FeatureStatistics, values: np.ndarray) -> float:
     lowest = np.searchsorted(ordered, found, "left") / len(values)
     highest = np.searchsorted(ordered, found, "right") / len(values)
     return float(np.maximum(0.0, np.maximum(lowest - q, q - highest)).max())
-
-
-# ---------------------------------------------------------------- numbers
 
 
 @given(NUMBERS)
@@ -178,7 +156,7 @@ def test_what_has_faded_away_gives_way_to_what_is_new() -> None:
 
 
 def test_fading_for_ever_leaves_figures_that_can_be_read() -> None:
-    statistics, names = numeric([1.0, 2.0, 9.0]), categorical({"a": 3, "b": 1})
+    statistics, names = numeric([1.0, 2.0, 9.0]), counted({"a": 3, "b": 1})
     for _ in range(30):
         statistics = statistics.updated_numeric(np.array([math.nan]), decay=1e-30)
         names = names.updated_categorical([], np.array([]), 1, decay=1e-30)
@@ -268,93 +246,6 @@ def test_nothing_seen_has_no_figures() -> None:
     assert FeatureStatistics.empty("boolean").share("true") == 0.0
 
 
-# ---------------------------------------------------------------- categories
-
-
-@given(TEXTS, st.integers(0, 9))
-def test_categories_are_counted_exactly(counts: dict[str, int], absent: int) -> None:
-    statistics = categorical(counts, absent)
-    total = sum(counts.values())
-    assert (statistics.rows, statistics.absent, statistics.distinct) == (total + absent, absent, len(counts))
-    assert dict(statistics.weights) == counts
-    ranked = sorted(counts, key=lambda name: (-counts[name], name))
-    assert [name for name, _ in statistics.top(5)] == ranked[:5]
-    assert statistics.default == (ranked[0] if ranked else None)
-    for name, count in counts.items():
-        assert statistics.share(name) == pytest.approx(count / total)
-
-
-@given(TEXTS, TEXTS)
-def test_categories_merge_into_the_whole_in_any_order(a: dict[str, int], b: dict[str, int]) -> None:
-    one, two = categorical(a), categorical(b)
-    whole = {name: a.get(name, 0) + b.get(name, 0) for name in a | b}
-    for merged in (one.merged(two), two.merged(one)):
-        assert dict(merged.weights) == whole
-        np.testing.assert_array_equal(merged.different.hashes, categorical(whole).different.hashes)
-
-
-def test_categories_fade_by_the_decay() -> None:
-    statistics = categorical({"a": 8, "b": 2}, absent=4)
-    statistics = statistics.updated_categorical(["b", "c"], np.array([1, 5]), 1, decay=0.5)
-    assert dict(statistics.weights) == {"a": 4.0, "b": 2.0, "c": 5.0}
-    assert (statistics.absent, statistics.count, statistics.rows) == (3.0, 14.0, 21)
-    assert statistics.default == "c"
-
-
-def test_the_lightest_categories_beyond_ten_thousand_are_dropped_and_their_weight_kept() -> None:
-    heavy = {f"h{i:05}": 3 for i in range(9_990)}
-    statistics = categorical(heavy | {f"l{i:05}": 1 for i in range(60)})
-    assert len(statistics.weights) == 10_000
-    assert statistics.other == 50.0
-    assert statistics.present == 3 * 9_990 + 60
-    assert "l00009" in statistics.weights
-    assert "l00010" not in statistics.weights
-    assert statistics.distinct == pytest.approx(10_050, rel=0.07)
-    parts = categorical(heavy).merged(categorical({f"l{i:05}": 1 for i in range(60)}))
-    assert dict(parts.weights) == dict(statistics.weights)
-
-
-def test_updating_categories_leaves_the_statistics_as_they_were() -> None:
-    statistics = categorical({"a": 1, "b": 2})
-    before = as_bytes(statistics)
-    statistics.updated_categorical(["a"], np.array([5]), 0)
-    statistics.updated_categorical(["a", "z"], np.array([5, 1]), 0, decay=0.5)
-    assert as_bytes(statistics) == before
-    with pytest.raises(TypeError):
-        statistics.weights["a"] = 9.0
-
-
-def test_a_category_that_occurred_no_times_is_not_known() -> None:
-    assert dict(categorical({"a": 0, "b": 1}).weights) == {"b": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("categories", "counts", "absent", "message"),
-    [
-        (["a", "a"], [1, 1], 0, "differ from each other"),
-        (["a"], [1, 2], 0, "one count each"),
-        (["a"], [-1], 0, "at least 0"),
-        (["a"], [math.inf], 0, "finite"),
-        (["a"], [1], -1, "at least 0"),
-    ],
-)
-def test_counts_that_do_not_fit_are_refused(
-    categories: list[str], counts: list[float], absent: int, message: str
-) -> None:
-    with pytest.raises(ValueError, match=message):
-        FeatureStatistics.empty("categorical").updated_categorical(categories, np.array(counts), absent)
-
-
-def test_a_boolean_feature_takes_true_and_false_only() -> None:
-    statistics = categorical({"true": 1, "false": 3}, kind="boolean")
-    assert statistics.default == "false"
-    with pytest.raises(ValueError, match='"true" and "false"'):
-        statistics.updated_categorical(["yes"], np.array([1]), 0)
-
-
-# ---------------------------------------------------------------- kinds, summaries, files
-
-
 def test_kinds_do_not_mix() -> None:
     with pytest.raises(ValueError, match="kind must be one of"):
         FeatureStatistics.empty("text")
@@ -371,93 +262,4 @@ def test_kinds_do_not_mix() -> None:
     ]
     for call in calls:
         with pytest.raises(ValueError, match="a categorical feature holds categories"):
-            call(categorical({"a": 1}))
-
-
-SAMPLES: dict[str, FeatureStatistics] = {
-    "nothing": FeatureStatistics.empty("numeric"),
-    "few numbers": numeric([1.0, 2.5, math.nan, -3.0]),
-    "many numbers": numeric(lognormal(5_000)).updated_numeric(lognormal(10), decay=0.5),
-    "times": numeric([1.7e9, 1.7e9 + 60.0], kind="datetime"),
-    "categories": categorical({"a": 3, "b\ud800": 1, "": 2}, absent=2),
-    "booleans": categorical({"true": 3}, kind="boolean"),
-}
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_a_summary_is_json_ready(name: str) -> None:
-    summary = SAMPLES[name].summary()
-    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-    assert list(summary) == [
-        *("kind", "rows", "missing", "mean", "std", "min", "max"),
-        *("q01", "q05", "q25", "median", "q75", "q95", "q99", "distinct", "top"),
-    ]
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_what_is_read_back_goes_on_exactly_like_what_was_written(name: str) -> None:
-    statistics = SAMPLES[name]
-    content = statistics.to_content()
-    read = FeatureStatistics.from_content(content)
-    assert as_bytes(read) == as_bytes(statistics)
-
-    def onward(one: FeatureStatistics) -> FeatureStatistics:
-        if one.kind in {"numeric", "datetime"}:
-            return one.updated_numeric(lognormal(900), decay=0.9)
-        return one.updated_categorical(["true"], np.array([2]), 1, decay=0.9)
-
-    assert as_bytes(onward(read)) == as_bytes(onward(statistics))
-
-
-NUMBERS_CONTENT = SAMPLES["few numbers"].to_content()
-DIGEST, MOMENTS = NUMBERS_CONTENT["digest"], NUMBERS_CONTENT["moments"]
-CATEGORIES_CONTENT = SAMPLES["categories"].to_content()
-NAMES = CATEGORIES_CONTENT["categories"]
-BOOLEANS = SAMPLES["booleans"].to_content()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "exactly the fields"),
-        ([1, 2], "exactly the fields"),
-        ({k: v for k, v in NUMBERS_CONTENT.items() if k != "rows"}, "exactly the fields"),
-        (NUMBERS_CONTENT | {"extra": 1}, "exactly the fields"),
-        (NUMBERS_CONTENT | {"kind": "text"}, "kind of a feature is unknown"),
-        (NUMBERS_CONTENT | {"kind": ["numeric"]}, "kind of a feature is unknown"),
-        (NUMBERS_CONTENT | {"kind": "categorical"}, "values of another kind"),
-        (NUMBERS_CONTENT | {"rows": -1}, "rows is not a whole number"),
-        (NUMBERS_CONTENT | {"rows": True}, "rows is not a whole number"),
-        (NUMBERS_CONTENT | {"rows": 4.0}, "rows is not a whole number"),
-        (NUMBERS_CONTENT | {"absent": math.nan}, "absent is not a finite number"),
-        (NUMBERS_CONTENT | {"absent": -1.0}, "absent is not a finite number"),
-        (NUMBERS_CONTENT | {"absent": "1"}, "absent is not a finite number"),
-        (NUMBERS_CONTENT | {"moments": None}, "do not add up"),
-        (NUMBERS_CONTENT | {"moments": MOMENTS | {"weight": 7.0}}, "do not add up"),
-        (NUMBERS_CONTENT | {"moments": MOMENTS | {"weight": 0.0}}, "weight is not a finite number"),
-        (NUMBERS_CONTENT | {"moments": MOMENTS | {"m2": -1.0}}, "m2 is not a finite number"),
-        (NUMBERS_CONTENT | {"moments": MOMENTS | {"mean": 99.0}}, "outside of its range"),
-        (NUMBERS_CONTENT | {"moments": MOMENTS | {"maximum": 2.0}}, "outside of its range"),
-        (NUMBERS_CONTENT | {"digest": DIGEST | {"values": [1.0]}}, "values is not a list"),
-        (NUMBERS_CONTENT | {"digest": DIGEST | {"values": np.zeros((3, 1))}}, "values is not a list"),
-        (NUMBERS_CONTENT | {"digest": DIGEST | {"values": np.zeros(3, np.float32)}}, "values is not a list"),
-        (NUMBERS_CONTENT | {"digest": DIGEST | {"values": np.zeros(1025)}}, "values is not a list"),
-        (NUMBERS_CONTENT | {"digest": DIGEST | {"values": np.array([1.0, math.inf, 2.0])}}, "not finite"),
-        (NUMBERS_CONTENT | {"digest": DIGEST | {"values": np.zeros(2)}}, "differ in length"),
-        (NUMBERS_CONTENT | {"digest": DIGEST | {"weights": np.array([0.0, 1.0, 2.0])}}, "not above 0"),
-        (NUMBERS_CONTENT | {"hashes": np.array([2, 1], np.uint64)}, "do not rise"),
-        (NUMBERS_CONTENT | {"hashes": np.zeros(2, np.int64)}, "hashes is not a list"),
-        (CATEGORIES_CONTENT | {"categories": NAMES | {"names": ("a", "b", "c")}}, "not a list of texts"),
-        (CATEGORIES_CONTENT | {"categories": NAMES | {"names": ["a", "b", 3]}}, "not a list of texts"),
-        (CATEGORIES_CONTENT | {"categories": NAMES | {"names": ["a", "b", "a"]}}, "do not match"),
-        (CATEGORIES_CONTENT | {"categories": NAMES | {"names": ["a"]}}, "do not match"),
-        (CATEGORIES_CONTENT | {"categories": NAMES | {"weights": np.array([1.0, 0.0, 1.0])}}, "not above 0"),
-        (CATEGORIES_CONTENT | {"categories": NAMES | {"other": -1.0}}, "other is not a finite number"),
-        (CATEGORIES_CONTENT | {"kind": "numeric"}, "values of another kind"),
-        (CATEGORIES_CONTENT | {"kind": "boolean"}, "other categories than true and false"),
-        (BOOLEANS | {"digest": DIGEST}, "values of another kind"),
-    ],
-)
-def test_damaged_content_is_refused_with_what_is_wrong(content: object, message: str) -> None:
-    with pytest.raises(ModelFileError, match=message):
-        FeatureStatistics.from_content(content)
+            call(counted({"a": 1}))

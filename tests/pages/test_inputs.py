@@ -1,4 +1,4 @@
-"""Every file of ``tests/cases.py``, numbered 1 to 41, in the uploaders of the pages: read or refused, never a crash."""
+"""Every file of ``tests/cases``, numbered 1 to 41, in the uploaders of the pages: read or refused, never a crash."""
 
 import pytest
 

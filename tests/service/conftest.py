@@ -15,7 +15,7 @@ from detector.service.versions.training import TrainParameters, TrainResult
 from detector.service.workspace import Workspace
 from detector.settings import Settings
 from tests.databases import Kind, databases
-from tests.service.replicas import ROLES, payments
+from tests.service.replicas import ROLES, Pair, payments
 
 PARAMETERS = TrainParameters(n_estimators=20, contamination=0.1)
 
@@ -125,7 +125,7 @@ def queued(ws: Workspace) -> Workspace:
 
 
 @pytest.fixture
-def pair(open_workspace: Callable[..., Workspace]) -> tuple[Workspace, Workspace]:
+def pair(open_workspace: Callable[..., Workspace]) -> Pair:
     """Return two processes over one workspace whose champion follows cards."""
     one = open_workspace()
     training.train_rows(one, payments(), TrainParameters(n_estimators=10), ROLES, actor="test")

@@ -6,12 +6,17 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+from sqlalchemy import func, select, update
 
 from detector.core.model import DynamicAnomalyDetector
 from detector.service import scoring
 from detector.service.folding import fold
 from detector.service.workspace import Workspace
+from detector.store import tables
 from detector.store.observed_folds import knowing
+from detector.store.observed_tables import observed_events, observed_files
+
+Pair = tuple[Workspace, Workspace]
 
 #: Older than a minute from now: all that there is.
 AGES = timedelta(seconds=-60)
@@ -58,6 +63,31 @@ def entities_of(ws: Workspace, version: int = 1) -> str:
 
 def fold_now(ws: Workspace, version: int = 1, more_than: int = 0) -> bool:
     return fold(ws.registry, version, entities_of(ws, version), more_than=more_than, settled=AGES)
+
+
+def take_out_now(ws: Workspace, version: int = 1) -> None:
+    ws.folding.take_out(entities_of(ws, version), settled=AGES, kept=AGES)
+
+
+def events_in_log(ws: Workspace) -> int:
+    with ws.database.read() as connection:
+        return connection.scalar(select(func.sum(observed_events.c.events))) or 0
+
+
+def history_files(ws: Workspace) -> int:
+    return len(ws.models.names("histories/"))
+
+
+def age(ws: Workspace, by: timedelta) -> None:
+    """Let all that was written in the log and for it be so much older."""
+    with ws.database.write() as connection:
+        for table, column in (
+            (observed_events, observed_events.c.at),
+            (observed_files, observed_files.c.noted_at),
+            (tables.aliases, tables.aliases.c.moved_at),
+        ):
+            for (moment,) in connection.execute(select(column).distinct()).all():
+                connection.execute(update(table).where(column == moment).values({column.name: moment - by}))
 
 
 def state(detector: DynamicAnomalyDetector) -> dict[str, np.ndarray]:

@@ -57,13 +57,14 @@ def test_a_backup_made_while_others_write_is_whole(
     ws: Workspace, give: Callable[..., Upload], tmp_path: Path, open_workspace: Callable[..., Workspace]
 ) -> None:
     training.train_rows(ws, transactions(), PARAMETERS, actor="ada")
-    upload, ended, failed = give(transactions(200, 1)), threading.Event(), []
+    upload, begun, ended, failed = give(transactions(200, 1)), threading.Event(), threading.Event(), []
 
     def work() -> None:
         try:
             for step in range(200):
                 updating.update_rows(ws, transactions(30, step), actor="ada")
                 scoring.score_file(ws, upload.id, actor="ada")
+                begun.set()
                 if ended.is_set():
                     return
         except Exception as error:  # noqa: BLE001 - told to the test
@@ -72,6 +73,7 @@ def test_a_backup_made_while_others_write_is_whole(
     writer = threading.Thread(target=work)
     writer.start()
     try:
+        assert begun.wait(120)
         made = [make_backup(ws.settings, tmp_path / f"saved{number}") for number in range(6)]
     finally:
         ended.set()
@@ -83,7 +85,9 @@ def test_a_backup_made_while_others_write_is_whole(
         again = open_workspace(home=tmp_path / f"new{number}")
         for info in again.registry.list():
             again.registry.get(info.number)
-        for run in runs.list_runs(again):
+        kept = runs.list_runs(again)
+        assert kept
+        for run in kept:
             assert len(runs.run_rows(again, run.id)) == 200
     assert len(ws.registry.list()) > 1
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from detector.store import audit, tables
 from detector.store.audit import Chain
@@ -147,7 +148,7 @@ def test_entries_that_were_there_before_are_chained_by_the_migration(database: D
         assert connection.execute(select(*audit.ENTRY)).all() == before
     assert followed(database).entries == STEP + 3
     assert followed(database).broken is None
-    with pytest.raises(Exception, match="append-only"), database.write() as connection:
+    with pytest.raises(DBAPIError, match="append-only"), database.write() as connection:
         connection.execute(update(tables.audit).values(actor="eve"))
     note(database)
     assert followed(database).broken is None

@@ -44,8 +44,10 @@ def test_few_rows_get_few_bins(each, bins):
     assert len(bars(figure, "Not flagged").y) == bins
 
 
-def test_a_histogram_of_no_rows_can_be_drawn():
-    severity_histogram([], [], cutoff=90.0)
+def test_a_histogram_of_no_rows_has_its_cutoff_and_no_bars():
+    figure = severity_histogram([], [], cutoff=90.0)
+    assert not figure.data
+    assert figure.layout.annotations[0].text == "Cutoff 90.0"
 
 
 @pytest.mark.parametrize(("bins", "left"), [(50, 50), (25, 25), (100, 100), (33, 100), (300, 100)])
@@ -80,8 +82,8 @@ def test_the_largest_reason_stands_on_top():
     assert list(figure.data[0].text) == ["5", "2"]
 
 
-def test_an_empty_ranking_can_be_drawn():
-    ranked_bars([], [], axis="Rows")
+def test_an_empty_ranking_has_no_bars():
+    assert len(ranked_bars([], [], axis="Rows").data[0].x) == 0
 
 
 def test_the_column_grid_marks_each_state_with_a_sign_of_its_own():

@@ -44,8 +44,10 @@ def test_a_change_shows_what_was_before_by_shape() -> None:
     assert marks.marker.symbol == "diamond-open"
 
 
-def test_a_row_without_columns_can_be_drawn() -> None:
-    signed_bars([])
+def test_a_row_without_columns_has_no_bars() -> None:
+    figure = signed_bars([])
+    assert len(figure.data[0].x) == 0
+    assert figure.layout.xaxis.range[0] < 0.0 < figure.layout.xaxis.range[1]
 
 
 def test_every_bar_and_its_number_lie_within_the_axis() -> None:

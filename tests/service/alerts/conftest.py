@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from detector.service.alerts import alerting, handling
 from detector.service.alerts.inputs import Inputs, NewestRun
@@ -44,3 +46,16 @@ def look(ws: Workspace) -> Callable[..., list[tuple[str, str, str]]]:
         return sorted((alert.rule.name, alert.subject, alert.state) for alert in handling.open_alerts(ws))
 
     return look
+
+
+@pytest.fixture
+def receiver(httpserver: HTTPServer) -> list[Request]:
+    """What arrived at a receiver that takes everything."""
+    got: list[Request] = []
+
+    def take(request: Request) -> Response:
+        got.append(request)
+        return Response("thanks")
+
+    httpserver.expect_request("/hook").respond_with_handler(take)
+    return got

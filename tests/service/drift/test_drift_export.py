@@ -101,8 +101,8 @@ def test_a_run_without_rows_has_a_report_too(drift: RunDrift) -> None:
 
 def test_names_that_are_no_unicode_do_not_stop_the_report(drift: RunDrift) -> None:
     broken = replace(drift, name="half a \ud800 pair.csv")
-    drift_export.report_html(broken, now=NOW).decode()
-    drift_export.report_json(broken, now=NOW).decode()
+    assert "half a \N{REPLACEMENT CHARACTER} pair.csv" in drift_export.report_html(broken, now=NOW).decode()
+    assert "half a \\ud800 pair.csv" in drift_export.report_json(broken, now=NOW).decode()
 
 
 @pytest.mark.parametrize(("p", "text"), [(0.0, "< 0.0001"), (0.0123, "0.0123"), (0.5, "0.50")])
