@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, union, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, delete, insert, select, union, update
 
 from detector.store.observed_tables import observed_files, observed_folds
 from detector.store.tables import aliases, versions
@@ -125,7 +125,7 @@ def _query() -> Select[Any]:
     return select(
         _versions.number,
         _versions.figures[ENTITIES].as_string().label("entities"),
-        _versions.figures[POSITION].as_integer().label("made_at"),
+        cast(_versions.figures[POSITION].as_string(), BigInteger).label("made_at"),
         _folds.position,
         _folds.file,
     ).outerjoin(observed_folds, _folds.version == _versions.number)

@@ -19,7 +19,7 @@ from detector.service.loading import load
 from detector.service.versions import challenging, previewing, training, updating
 from detector.service.versions.training import TrainParameters
 from detector.service.workspace import Workspace
-from detector.store import tables
+from detector.store import numbering, tables
 from detector.store.observed import append_events, last_number
 from detector.store.observed_folds import knowing, note_file
 from detector.store.observed_tables import observed_columns, observed_events, observed_files
@@ -179,6 +179,21 @@ def test_many_rows_are_taken_out_a_few_at_a_time(pair: Pair, monkeypatch: pytest
     take_out_now(one)
     assert events_in_log(one) == 0
     assert_alike(load(one.registry, 1).detector, one.current_champion().detector)
+
+
+def test_numbers_go_on_where_32_bits_end(pair: Pair) -> None:
+    one, other = pair
+    with one.database.write() as connection:
+        numbering.set_last(connection, observed_events, 2**31 - 1)
+    observe(one, 10)
+    updating.update_rows(one, payments(60, seed=3, day=30), actor="test")
+    observe(other, 11, at="2026-04-25T10:00:00")
+    assert fold_now(one, 2)
+    take_out_now(one, 2)
+    with one.database.read() as connection:
+        assert last_number(connection) == knowing(connection, 2).position == 2**31 + 1
+    for ws in pair:
+        assert_alike(ws.current_champion().detector, load(one.registry, 2).detector)
 
 
 # Versions that began before
