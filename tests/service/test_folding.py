@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from itertools import count
 
 import pandas as pd
@@ -375,12 +376,42 @@ def test_a_version_whose_file_is_lost_does_not_keep_the_log_and_a_store_that_is_
         for _ in range(2):
             one.folding.keep_short()
     assert [entry["event"] for entry in logs].count("what was observed cannot be folded") == 1
+    # A folder may come back, and another process may see it.
+    assert events_in_log(one) == 1
+    with monkeypatch.context() as later:
+        later.setattr(folding, "GIVEN_UP", AGES)
+        one.folding.keep_short()
     assert events_in_log(one) == 0
     # Once the file is restored, it is kept up to date again.
     one.models.put(f"versions/{file}", content)
     one.folding.keep_short()
     with one.database.read() as connection:
         assert knowing(connection, held).position == 1
+    observe(one, 11)
+    age(one, timedelta(days=2))
+    with monkeypatch.context() as later:
+        later.setattr(folding, "GIVEN_UP", AGES)
+        later.setattr(one.registry.models, "get", refuse)
+        one.folding.keep_short()
+    assert events_in_log(one) == 1
+
+
+def test_a_full_disk_delays_the_fold_and_not_what_makes_room(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = pair
+    with one.database.write() as connection:
+        assert note_file(connection, "0" * 64, datetime.now(UTC))
+    one.models.put(f"histories/{'0' * 64}.histories", b"left by a process that died")
+    observe(one, 10)
+    age(one, timedelta(days=2))
+
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(one.registry.models, "put", full)
+    with capture_logs() as logs:
+        one.folding.keep_short()
+    assert logs[0]["event"] == "what was observed is folded later"
+    assert (events_in_log(one), history_files(one)) == (1, 1)
 
 
 # What is left
