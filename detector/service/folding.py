@@ -45,8 +45,8 @@ SETTLED = timedelta(minutes=15)
 KEPT, MOST_BYTES = timedelta(days=1), 32 * 2**20
 #: Rows that are taken out in one transaction, since others wait for it.
 ROWS_AT_ONCE = 5_000
-#: A version whose file cannot be read keeps what it does not know in the log for so long: a folder comes back, and other
-#: processes may be able to read it.
+#: A version whose file cannot be read keeps what it does not know in the log for so long: a folder may come back, and
+#: other processes may see it.
 GIVEN_UP = timedelta(days=1)
 #: After this time a file of histories that nothing names can only be one that nobody reads any more.
 ABANDONED = timedelta(days=1)

@@ -51,7 +51,7 @@ class _Packed(NamedTuple):
 
 
 class _Tried(NamedTuple):
-    """What a transaction was to write whose end is not known: how many rows, the number and the observer of the last."""
+    """A transaction whose end is not known: how many rows it was to write, number and observer of the last of them."""
 
     rows: int
     number: int

@@ -46,8 +46,7 @@ class Behind(NamedTuple):
 def append_events(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> int:
     """Append ``events`` events of models with these ``entities``; return their number."""
     values = {"entities": entities, "observer": observer, "at": datetime.now(UTC), "events": events, "content": content}
-    number: int = connection.execute(insert(observed_events).values(**values)).inserted_primary_key[0]
-    return number
+    return connection.execute(insert(observed_events).values(**values).returning(_events.number)).scalar_one()
 
 
 def is_there(connection: Connection, number: int, observer: str) -> bool:
