@@ -46,7 +46,9 @@ class Behind(NamedTuple):
 def append_events(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> int:
     """Append ``events`` events of models with these ``entities``; return their number."""
     values = {"entities": entities, "observer": observer, "at": datetime.now(UTC), "events": events, "content": content}
-    return connection.execute(insert(observed_events).values(**values).returning(_events.number)).scalar_one()
+    appending = insert(observed_events).values(**values).returning(_events.number)
+    number: int = connection.execute(appending).scalar_one()
+    return number
 
 
 def is_there(connection: Connection, number: int, observer: str) -> bool:
