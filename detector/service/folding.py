@@ -1,8 +1,9 @@
 """Keeping the log of observed events short: old ones go into histories, and what nobody needs any more goes out.
 
 Versions in force (those that an alias names, and the newest that wait for a person) know all old events from their own
-files: where many or very old ones are behind what such a file knows, it is written anew. Of entities that no version in
-force has, the newest version is kept so. What all these know stays in the log for a day all the same, up to a size, for
+files: where many or very old ones are behind what such a file knows, it is written anew. So does the version that was
+champion before the last training, since no later one knows what its entities did before. Of entities that none of these
+has, the newest version is kept so. What all these know stays in the log for a day all the same, up to a size, for
 versions that are being made and began before. Any other version takes the histories of one of these when it is loaded.
 """
 
@@ -24,6 +25,7 @@ from detector.store.observed_columns import drop_columns, versions_with_columns
 from detector.store.observed_folds import (
     Fold,
     Knowing,
+    before_training,
     drop_folds,
     forget_file,
     in_force,
@@ -132,7 +134,8 @@ class Folding:
 
     def _kept(self, connection: Connection, entities: str) -> list[Knowing]:
         """Return the versions with these entities that are kept up to date."""
-        versions = [known for known in in_force(connection) if self._entities_of(known) == entities]
+        candidates = [*in_force(connection), *before_training(connection, CHAMPION)]
+        versions = [known for known in candidates if self._entities_of(known) == entities]
         return versions or of_entities(connection, entities)[:1]
 
     def _known_to_all(self, connection: Connection, entities: str) -> int:

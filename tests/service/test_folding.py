@@ -268,7 +268,8 @@ def test_a_training_that_began_before_a_fold_misses_nothing_and_says_so_where_it
     def meanwhile(*given: object) -> object:
         with one.database.read() as connection:
             observe(other, 10 + last_number(connection))
-        fold_now(other, other.current_champion().version)
+        for version in {1, other.current_champion().version}:
+            fold_now(other, version)
         other.folding.take_out(entities_of(other), settled=AGES, kept=kept)
         return fitted(*given)
 
@@ -312,6 +313,26 @@ def test_a_version_that_the_log_does_not_go_back_to_takes_the_histories_of_the_n
     with capture_logs() as logs:
         assert_alike(load(other.registry, 1).detector, newest)
     assert logs == []
+
+
+def test_going_back_to_before_a_new_training_brings_back_what_its_entities_usually_did(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updating, "suspicions", lambda *_: ())
+    one, _ = pair
+    observe(one, 10)
+    training.train_rows(one, payments(60, seed=1), TrainParameters(n_estimators=10), ROLES, actor="test")
+    updating.update_rows(one, payments(60, seed=3, day=30), actor="test")
+    observe(one, 11, at="2026-04-25T10:00:00")
+    known = load(one.registry, 1).detector
+    age(one, timedelta(days=2))
+    one.folding.keep_short()
+    assert events_in_log(one) == 0
+    updating.roll_back(one, 1, actor="test", reason="")
+    assert_alike(one.current_champion().detector, known)
+    # Nothing was champion before the first training.
+    one.folding.keep_short()
+    assert_alike(one.current_champion().detector, known)
 
 
 def test_events_that_no_histories_know_are_told_to_be_missing(pair: Pair) -> None:
