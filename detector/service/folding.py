@@ -48,8 +48,8 @@ KEPT, MOST_BYTES = timedelta(days=1), 32 * 2**20
 #: Rows that are taken out in one transaction, since others wait for it.
 ROWS_AT_ONCE = 5_000
 #: A version whose file cannot be read keeps what it does not know in the log for so long: a folder may come back, and
-#: other processes may see it.
-GIVEN_UP = timedelta(days=1)
+#: other processes may see it. Less than a day, since a process that starts anew begins to count anew.
+GIVEN_UP = timedelta(hours=6)
 #: After this time a file of histories that nothing names can only be one that nobody reads any more.
 ABANDONED = timedelta(days=1)
 
