@@ -1,8 +1,9 @@
 """Keeping the log of observed events short: old ones go into histories, and what nobody needs any more goes out.
 
 Versions in force (those that an alias names, and the newest that wait for a person) know all old events from their own
-files: where many or very old ones are behind what such a file knows, it is written anew. Of entities that no version in
-force has, the newest version is kept so. What all these know stays in the log for a day all the same, up to a size, for
+files: where many or very old ones are behind what such a file knows, it is written anew. So does the version that was
+champion before the last training, since no later one knows what its entities did before. Of entities that none of these
+has, the newest version is kept so. What all these know stays in the log for a day all the same, up to a size, for
 versions that are being made and began before. Any other version takes the histories of one of these when it is loaded.
 """
 
@@ -24,6 +25,7 @@ from detector.store.observed_columns import drop_columns, versions_with_columns
 from detector.store.observed_folds import (
     Fold,
     Knowing,
+    before_training,
     drop_folds,
     forget_file,
     in_force,
@@ -45,6 +47,9 @@ SETTLED = timedelta(minutes=15)
 KEPT, MOST_BYTES = timedelta(days=1), 32 * 2**20
 #: Rows that are taken out in one transaction, since others wait for it.
 ROWS_AT_ONCE = 5_000
+#: A version whose file cannot be read keeps what it does not know in the log for so long: a folder may come back, and
+#: other processes may see it. Less than a day, since a process that starts anew begins to count anew.
+GIVEN_UP = timedelta(hours=6)
 #: After this time a file of histories that nothing names can only be one that nobody reads any more.
 ABANDONED = timedelta(days=1)
 
@@ -60,7 +65,8 @@ class Folding:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._entities: dict[int, str | None] = {}
-        self._unreadable: set[int] = set()
+        #: Versions whose files cannot be read, and since when.
+        self._unreadable: dict[int, datetime] = {}
 
     def keep_short(self) -> None:
         """Fold what is old, take out what is known everywhere, remove what was left; looked at once in a while."""
@@ -111,28 +117,33 @@ class Folding:
                 forget_file(connection, file)
         if past and champion is not None and champion.moved_at < before:
             with self._registry.database.write() as connection:
-                drop_columns(connection, past)
+                # One of them may be in force again by now.
+                drop_columns(connection, past - {known.version for known in in_force(connection)})
 
     def _try_to_fold(self, version: int, entities: str) -> None:
         try:
-            if fold(self._registry, version, entities):
-                self._unreadable.discard(version)
-        except ModelStoreError as error:
-            _log.warning("what was observed is folded later", version=version, reason=error.message)
+            fold(self._registry, version, entities)
+        except (ModelStoreError, OSError) as error:
+            _log.warning("what was observed is folded later", version=version, reason=str(error))
         except ModelFileError as error:
-            # What cannot be read must not keep the log for ever.
             if version not in self._unreadable:
                 _log.error("what was observed cannot be folded", version=version, reason=error.message)
-            self._unreadable.add(version)
+            self._unreadable.setdefault(version, datetime.now(UTC))
+        else:
+            self._unreadable.pop(version, None)
 
     def _kept(self, connection: Connection, entities: str) -> list[Knowing]:
         """Return the versions with these entities that are kept up to date."""
-        versions = [known for known in in_force(connection) if self._entities_of(known) == entities]
+        candidates = [*in_force(connection), *before_training(connection, CHAMPION)]
+        versions = [known for known in candidates if self._entities_of(known) == entities]
         return versions or of_entities(connection, entities)[:1]
 
     def _known_to_all(self, connection: Connection, entities: str) -> int:
         """Return the last event that all versions know that are kept up to date; the last of all without any."""
-        kept = [known for known in self._kept(connection, entities) if known.version not in self._unreadable]
+        # What cannot be read must not keep the log for ever.
+        before = datetime.now(UTC) - GIVEN_UP
+        lost = {version for version, since in self._unreadable.items() if since < before}
+        kept = [known for known in self._kept(connection, entities) if known.version not in lost]
         return min((known.position for known in kept), default=observed.last_number(connection))
 
     def _entities_of(self, known: Knowing) -> str | None:
@@ -144,7 +155,8 @@ class Folding:
         except ModelStoreError:
             raise
         except ModelFileError:
-            behaviour = None
+            # It may be there the next time.
+            return None
         self._entities[known.version] = None if behaviour is None else behaviour.identity
         return self._entities[known.version]
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from detector.core import shared_events
@@ -18,7 +19,7 @@ from detector.core.entity_keys import Events
 from detector.core.shared_events import Came
 from detector.service.champion import Champion
 from detector.store.database import Database
-from detector.store.observed import append_events
+from detector.store.observed import append_events, is_there
 
 #: Seconds after which what was observed is written for the others; so much is lost when the process is killed.
 PAUSE = 0.25
@@ -49,6 +50,14 @@ class _Packed(NamedTuple):
     content: bytes
 
 
+class _Tried(NamedTuple):
+    """A transaction whose end is not known: how many rows it was to write, number and observer of the last of them."""
+
+    rows: int
+    number: int
+    observer: str
+
+
 class Following:
     """Advances the champion's histories by transactions that were observed, and writes them down for other processes.
 
@@ -68,6 +77,7 @@ class Following:
         self._came: dict[_Stream, list[Came]] = {}
         #: What waits as bytes, a tenth of what it takes as arrays; whoever changes it is writing.
         self._packed: deque[_Packed] = deque()
+        self._tried: _Tried | None = None
         self._waiting = 0
         self._timer: threading.Timer | None = None
         self._closed = False
@@ -150,15 +160,13 @@ class Following:
 
     def _write_some(self) -> None:
         """Write the first rows in one transaction."""
-        rows, events = 0, 0
         with self._database.write() as connection:
-            for packed in self._packed:
-                if rows == ROWS_AT_ONCE or (rows and events + packed.events > MOST_AT_ONCE):
-                    break
-                append_events(connection, *packed.stream, packed.events, packed.content)
-                rows, events = rows + 1, events + packed.events
-        for _ in range(rows):
-            self._packed.popleft()
+            # A commit may stand although its answer was lost.
+            if self._tried is None or not is_there(connection, self._tried.number, self._tried.observer):
+                self._tried = None
+                self._tried = self._append_some(connection)
+        events = sum(self._packed.popleft().events for _ in range(self._tried.rows))
+        self._tried = None
         with self._lock:
             self._waiting -= events
             dropped = self.dropped - self._dropped_before
@@ -166,6 +174,15 @@ class Following:
         if self._failures:
             _log.warning("what was observed is written again", never_written=dropped)
         self._failures, self._next_try = 0, float("-inf")
+
+    def _append_some(self, connection: Connection) -> _Tried:
+        tried, events = _Tried(0, 0, ""), 0
+        for packed in self._packed:
+            if tried.rows == ROWS_AT_ONCE or (tried.rows and events + packed.events > MOST_AT_ONCE):
+                break
+            number = append_events(connection, *packed.stream, packed.events, packed.content)
+            tried, events = _Tried(tried.rows + 1, number, packed.stream.observer), events + packed.events
+        return tried
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from hashlib import sha256
-from pathlib import Path
 
-import structlog
 from sqlalchemy import Connection, delete, insert, select
 
 from detector.core.model import DynamicAnomalyDetector
-from detector.durable import write_durably
-from detector.errors import ConflictError, InputError, ModelFileError, ModelStoreError, NotTrainedError
+from detector.errors import ConflictError, InputError, NotTrainedError
 from detector.service.access import needs
 from detector.service.api_probe import ApiProbe
 from detector.service.background import Background
 from detector.service.champion import CHAMPION, CUTOFF, Behind, Champion, ChampionWatch, own_cutoff_in
+from detector.service.champion_file import ChampionFile
 from detector.service.folding import Folding
 from detector.service.following import Following
 from detector.service.key_watch import KeyWatch
@@ -29,18 +26,13 @@ from detector.service.sweeping import sweep
 from detector.service.taking_up import mark_interrupted
 from detector.service.versions.live_trial import LiveTrial
 from detector.service.versions.settling import settle
-from detector.service.versions.versioning import new_version
 from detector.settings import Settings
 from detector.store import audit, tables
 from detector.store.database import Database
-from detector.store.locks import file_lock
-from detector.store.observed import last_number
 from detector.store.registry import Registry
 from detector.store.versions import Alias, NewVersion, VersionInfo
 
 __all__ = ["CHAMPION", "Champion", "Workspace"]
-
-_log = structlog.get_logger(__name__)
 
 
 class Workspace:
@@ -72,8 +64,6 @@ class Workspace:
         Ranks them anew after decisions.
     trial : LiveTrial
         Takes part in the trial of a challenger on live traffic, if one goes on.
-    notice : str or None
-        A sentence for people when something is wrong with the models on disk (a ``MODEL_PATH`` file that was refused).
     """
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -90,8 +80,8 @@ class Workspace:
         self.folding = Folding(self.registry)
         self.reranker = Reranker(database, settings.data_folder, self.detector)
         self.inbox = Inbox(database, settings.data_folder / "queues", self.reranker.ranked)
-        self.notice: str | None = None
         self._watch = ChampionWatch(self.registry)
+        self._copy = ChampionFile(settings, self.registry)
         self.keys = KeyWatch(database)
         self.trial = LiveTrial(database, self._watch.as_champion)
         self._at_close: list[Callable[[], None]] = []
@@ -115,8 +105,8 @@ class Workspace:
         workspace = cls(settings, database)
         mark_interrupted(database, datetime.now(UTC))
         sweep(settings, database, workspace.models)
-        workspace._import_champion()
-        workspace._renew_copy()
+        workspace._copy.take_in()
+        workspace._copy.renew()
         return workspace
 
     def close(self) -> None:
@@ -136,6 +126,11 @@ class Workspace:
     def champion(self) -> Champion | None:
         """Return the champion, or ``None`` while nothing is trained. Follows a promotion elsewhere within 0.25 s."""
         return self._watch.champion()
+
+    @property
+    def notice(self) -> str | None:
+        """A sentence for people when something is wrong with the champion's file, such as one that was refused."""
+        return self._copy.notice
 
     @property
     def behind(self) -> Behind | None:
@@ -286,66 +281,4 @@ class Workspace:
 
     def _champion_moved(self) -> None:
         self._watch.look_again()
-        # Two processes that promote at once must not leave the older champion in the file: each writes what it finds.
-        with file_lock(self.settings.data_folder / "champion.lock"):
-            alias = self.registry.alias(CHAMPION)
-            if alias is None:
-                return
-            path = self.settings.champion_path
-            try:
-                content = self.registry.get(alias.version)
-                if not path.is_file() or path.read_bytes() != content:
-                    self._keep_foreign(path)
-                    write_durably(path, content)
-            except (OSError, ModelStoreError) as error:
-                # The promotion stands; only the copy beside the registry is behind.
-                told = error.message if isinstance(error, ModelStoreError) else error.strerror
-                self.notice = f"Version {alias.version} is champion, but {path.name} could not be written: {told}."
-                _log.error("the champion's file could not be written", file=path.name, error=told)
-
-    def _keep_foreign(self, path: Path) -> None:
-        """Put a model that somebody saved at ``MODEL_PATH``, and that is no version here, out of the champion's way."""
-        if not path.is_file():
-            return
-        found = sha256(path.read_bytes()).hexdigest()
-        if not self.registry.holds(found):
-            aside = path.with_name(f"{path.stem}.{found[:12]}{path.suffix}")
-            path.replace(aside)
-            self.notice = f"{path.name} held a model that is no version of this workspace; it is kept as {aside.name}."
-            _log.warning("a model of unknown origin was put aside", file=path.name, kept_as=aside.name)
-
-    def _import_champion(self) -> None:
-        path = self.settings.champion_path
-        if self.registry.alias(CHAMPION) is not None or not path.is_file():
-            return
-        try:
-            content = path.read_bytes()
-            with self.database.read() as connection:
-                position = last_number(connection)
-            detector = DynamicAnomalyDetector.from_bytes(content)
-            new = new_version(detector, origin="imported", content=content, position=position)
-            self.registry.register(new, actor="system", alias=CHAMPION, expected_revision=0, reason="MODEL_PATH")
-        except ConflictError:
-            # Another process opened the workspace at the same moment and has imported the same file.
-            return
-        except (ModelFileError, OSError) as error:
-            self.notice = f"The model file {path.name} was not loaded: {error}"
-            _log.error("the model file was refused", file=path.name, error=str(error))
-
-    def _renew_copy(self) -> None:
-        """Write the champion's file again where a process died between the promotion and the copy."""
-        alias, path = self.registry.alias(CHAMPION), self.settings.champion_path
-        if alias is None:
-            return
-        if self._is_behind(path, alias.version):
-            try:
-                self._champion_moved()
-            except ModelFileError as error:
-                _log.error("the champion's file could not be written", file=path.name, error=str(error))
-
-    def _is_behind(self, path: Path, version: int) -> bool:
-        """Whether the champion's file is missing or holds another version; what is none is a person's and stays."""
-        if not path.is_file():
-            return True
-        found = sha256(path.read_bytes()).hexdigest()
-        return found != self.registry.info(version).sha256 and self.registry.holds(found)
+        self._copy.write()

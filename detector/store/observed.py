@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
 from detector.store.observed_tables import observed_events
 
@@ -43,13 +43,18 @@ class Behind(NamedTuple):
     gone: bool
 
 
-def append_events(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> None:
-    """Append ``events`` events of models with these ``entities``."""
-    connection.execute(
-        insert(observed_events).values(
-            entities=entities, observer=observer, at=datetime.now(UTC), events=events, content=content
-        )
-    )
+def append_events(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> int:
+    """Append ``events`` events of models with these ``entities``; return their number."""
+    values = {"entities": entities, "observer": observer, "at": datetime.now(UTC), "events": events, "content": content}
+    appending = insert(observed_events).values(**values).returning(_events.number)
+    number: int = connection.execute(appending).scalar_one()
+    return number
+
+
+def is_there(connection: Connection, number: int, observer: str) -> bool:
+    """Whether events of this observer are in the log under this number; one that was rolled back may be given again."""
+    query = select(exists().where(_events.number == number, _events.observer == observer))
+    return bool(connection.scalar(query))
 
 
 def events_after(connection: Connection, entities: str, position: int, until: int | None = None) -> list[Observed]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, insert, select, union, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, cast, delete, insert, select, union, update
 
 from detector.store.observed_tables import observed_files, observed_folds
-from detector.store.tables import aliases, versions
+from detector.store.tables import aliases, audit, versions
 from detector.store.trial_tables import held_versions
 from detector.store.versions import ENTITIES, HISTORIES, POSITION
 
@@ -63,6 +63,23 @@ def in_force(connection: Connection) -> list[Knowing]:
     named = union(select(aliases.c.version), select(waiting.c.version)).subquery()
     query = _query().where(_versions.number.in_(select(named.c.version)), _versions.lane == "main")
     return [_knowing(row) for row in connection.execute(query.order_by(_versions.number))]
+
+
+def before_training(connection: Connection, alias: str) -> list[Knowing]:
+    """Return the version that ``alias`` named before it came to the training that its version descends from, if any."""
+    line = (
+        select(_versions.number, _versions.parent)
+        .join(aliases, aliases.c.version == _versions.number)
+        .where(aliases.c.name == alias)
+        .cte(recursive=True)
+    )
+    line = line.union_all(select(_versions.number, _versions.parent).join(line, _versions.number == line.c.parent))
+    trained = connection.scalar(select(line.c.number).where(line.c.parent.is_(None)))
+    query = select(audit.c.details["before"].as_integer()).where(
+        audit.c.action == f"{alias} moved", audit.c.subject == f"version {trained}"
+    )
+    before = connection.scalar(query.order_by(audit.c.number).limit(1))
+    return [_knowing(row) for row in connection.execute(_query().where(_versions.number == before))]
 
 
 def of_entities(connection: Connection, entities: str) -> list[Knowing]:
@@ -125,7 +142,7 @@ def _query() -> Select[Any]:
     return select(
         _versions.number,
         _versions.figures[ENTITIES].as_string().label("entities"),
-        _versions.figures[POSITION].as_integer().label("made_at"),
+        cast(_versions.figures[POSITION].as_string(), BigInteger).label("made_at"),
         _folds.position,
         _folds.file,
     ).outerjoin(observed_folds, _folds.version == _versions.number)

@@ -11,7 +11,8 @@ from detector.store.tables import Moment, metadata
 observed_events = Table(
     "observed_events",
     metadata,
-    Column("number", Integer, primary_key=True, autoincrement=True),
+    # SQLite numbers rows by itself where the type is called so; it has 64 bits there as well.
+    Column("number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("entities", String(64), nullable=False),
     Column("observer", String(32), nullable=False),
     Column("at", Moment, nullable=False),

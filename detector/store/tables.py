@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: The newest migration. A database at another revision is migrated when it is opened.
-REVISION = "0008"
+REVISION = "0009"
 
 
 class Moment(TypeDecorator[datetime]):

@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from detector.errors import ConflictError, ModelStoreError
-from detector.service import uploads
+from detector.service import folding, uploads
 from detector.service.loading import load
 from detector.service.versions import challenging, previewing, training, updating
 from detector.service.versions.training import TrainParameters
@@ -105,7 +105,8 @@ def test_a_training_that_began_before_a_fold_misses_nothing_and_says_so_where_it
     def meanwhile(*given: object) -> object:
         with one.database.read() as connection:
             observe(other, 10 + last_number(connection))
-        fold_now(other, other.current_champion().version)
+        for version in {1, other.current_champion().version}:
+            fold_now(other, version)
         other.folding.take_out(entities_of(other), settled=AGES, kept=kept)
         return fitted(*given)
 
@@ -149,6 +150,26 @@ def test_a_version_that_the_log_does_not_go_back_to_takes_the_histories_of_the_n
     with capture_logs() as logs:
         assert_alike(load(other.registry, 1).detector, newest)
     assert logs == []
+
+
+def test_going_back_to_before_a_new_training_brings_back_what_its_entities_usually_did(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updating, "suspicions", lambda *_: ())
+    one, _ = pair
+    observe(one, 10)
+    training.train_rows(one, payments(60, seed=1), TrainParameters(n_estimators=10), ROLES, actor="test")
+    updating.update_rows(one, payments(60, seed=3, day=30), actor="test")
+    observe(one, 11, at="2026-04-25T10:00:00")
+    known = load(one.registry, 1).detector
+    age(one, timedelta(days=2))
+    one.folding.keep_short()
+    assert events_in_log(one) == 0
+    updating.roll_back(one, 1, actor="test", reason="")
+    assert_alike(one.current_champion().detector, known)
+    # Nothing was champion before the first training.
+    one.folding.keep_short()
+    assert_alike(one.current_champion().detector, known)
 
 
 def test_events_that_no_histories_know_are_told_to_be_missing(pair: Pair) -> None:
@@ -202,9 +223,21 @@ def test_a_version_whose_file_is_lost_does_not_keep_the_log_and_a_store_that_is_
         for _ in range(2):
             one.folding.keep_short()
     assert [entry["event"] for entry in logs].count("what was observed cannot be folded") == 1
+    # A folder may come back, and another process may see it.
+    assert events_in_log(one) == 1
+    with monkeypatch.context() as later:
+        later.setattr(folding, "GIVEN_UP", AGES)
+        one.folding.keep_short()
     assert events_in_log(one) == 0
     # Once the file is restored, it is kept up to date again.
     one.models.put(f"versions/{file}", content)
     one.folding.keep_short()
     with one.database.read() as connection:
         assert knowing(connection, held).position == 1
+    observe(one, 11)
+    age(one, timedelta(days=2))
+    with monkeypatch.context() as later:
+        later.setattr(folding, "GIVEN_UP", AGES)
+        later.setattr(one.registry.models, "get", refuse)
+        one.folding.keep_short()
+    assert events_in_log(one) == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from errno import ENOSPC
 from itertools import count
 
 import pandas as pd
@@ -11,12 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
+from structlog.testing import capture_logs
 
 from detector.service import folding
 from detector.service.loading import load
 from detector.service.versions import updating
 from detector.service.workspace import Workspace
+from detector.store import numbering
 from detector.store.observed import append_events, last_number
+from detector.store.observed_folds import knowing, note_file
 from detector.store.observed_tables import observed_events
 from tests.service.replicas import (
     AGES,
@@ -161,6 +165,21 @@ def test_many_rows_are_taken_out_a_few_at_a_time(pair: Pair, monkeypatch: pytest
     assert_alike(load(one.registry, 1).detector, one.current_champion().detector)
 
 
+def test_numbers_go_on_where_32_bits_end(pair: Pair) -> None:
+    one, other = pair
+    with one.database.write() as connection:
+        numbering.set_last(connection, observed_events, 2**31 - 1)
+    observe(one, 10)
+    updating.update_rows(one, payments(60, seed=3, day=30), actor="test")
+    observe(other, 11, at="2026-04-25T10:00:00")
+    assert fold_now(one, 2)
+    take_out_now(one, 2)
+    with one.database.read() as connection:
+        assert last_number(connection) == knowing(connection, 2).position == 2**31 + 1
+    for ws in pair:
+        assert_alike(ws.current_champion().detector, load(one.registry, 2).detector)
+
+
 def test_events_of_entities_that_no_version_has_are_kept_for_a_day(pair: Pair) -> None:
     one, _ = pair
     with one.database.write() as connection:
@@ -170,6 +189,24 @@ def test_events_of_entities_that_no_version_has_are_kept_for_a_day(pair: Pair) -
     age(one, timedelta(days=2))
     one.folding.keep_short()
     assert events_in_log(one) == 0
+
+
+def test_a_full_disk_delays_the_fold_and_not_what_makes_room(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, _ = pair
+    with one.database.write() as connection:
+        assert note_file(connection, "0" * 64, datetime.now(UTC))
+    one.models.put(f"histories/{'0' * 64}.histories", b"left by a process that died")
+    observe(one, 10)
+    age(one, timedelta(days=2))
+
+    def full(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(one.registry.models, "put", full)
+    with capture_logs() as logs:
+        one.folding.keep_short()
+    assert logs[0]["event"] == "what was observed is folded later"
+    assert (events_in_log(one), history_files(one)) == (1, 1)
 
 
 def test_whatever_is_observed_folded_and_taken_out_all_know_what_one_process_would_that_saw_everything(

@@ -15,6 +15,7 @@ from detector.core.model import DynamicAnomalyDetector
 from detector.errors import ModelFileError
 from detector.service import following, scoring, uploads
 from detector.service.following import Following
+from detector.service.loading import load
 from detector.service.versions import previewing, training, updating
 from detector.service.versions.training import TrainParameters
 from detector.service.workspace import Workspace
@@ -193,9 +194,9 @@ def test_what_waits_for_a_database_is_written_in_rows_and_transactions_of_bounde
 
     append = following.append_events
 
-    def appended(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> None:
+    def appended(connection: Connection, entities: str, observer: str, events: int, content: bytes) -> int:
         transactions[-1].append(events)
-        append(connection, entities, observer, events, content)
+        return append(connection, entities, observer, events, content)
 
     monkeypatch.setattr(by_hand.database, "write", counted)
     monkeypatch.setattr(following, "append_events", appended)
@@ -206,6 +207,30 @@ def test_what_waits_for_a_database_is_written_in_rows_and_transactions_of_bounde
         for content in connection.scalars(select(observed_events.c.content).order_by(observed_events.c.number)):
             fresh.take_in(content)
     assert_alike(fresh, by_hand.require_champion().detector)
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_what_was_committed_though_the_answer_was_lost_is_not_written_again(by_hand: Workspace, stands: bool) -> None:
+    write = by_hand.database.write
+
+    @contextmanager
+    def cut_off() -> Iterator[Connection]:
+        with write() as connection:
+            yield connection
+            if not stands:
+                connection.rollback()
+        raise OSError("the connection is gone")
+
+    observe(by_hand, 12)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_hand.database, "write", cut_off)
+        for _ in range(2):
+            by_hand.following.write()
+    assert [events for _, events in log(by_hand)] == ([12] if stands else [])
+    observe(by_hand, 12, first=12)
+    by_hand.following.write()
+    assert [events for _, events in log(by_hand)] == [12, 12]
+    assert_alike(load(by_hand.registry, 1).detector, by_hand.require_champion().detector)
 
 
 def test_a_database_that_is_away_is_tried_less_and_less_often(carded: Workspace) -> None:

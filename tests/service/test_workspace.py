@@ -136,6 +136,17 @@ def test_a_model_path_that_cannot_be_written_does_not_undo_the_promotion(open_wo
     assert "Version 1 is champion, but mine.joblib could not be written" in ws.notice
 
 
+def test_a_promotion_of_a_model_in_memory_stands_though_its_file_is_gone(ws: Workspace, trained: TrainResult) -> None:
+    training.train_rows(ws, transactions(seed=1), PARAMETERS, actor="ada")
+    ws.detector(1)
+    for path in ws.settings.models_folder.glob(f"versions/{ws.registry.info(1).sha256[:12]}-*"):
+        path.unlink()
+    updating.roll_back(ws, 1, actor="ada", reason="test")
+    assert ws.require_champion().version == 1
+    assert ws.notice is not None
+    assert "could not be written: The file of version 1 cannot be read." in ws.notice
+
+
 def test_a_model_file_becomes_version_1_of_an_empty_workspace(open_workspace: Open, tmp_path: Path) -> None:
     path = tmp_path / "mine.joblib"
     model = DynamicAnomalyDetector(n_estimators=10, contamination=0.05).fit(transactions())

@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from detector.errors import InputError
 from detector.service.access import needs
 from detector.service.review import locking
 from detector.service.review.case_ids import CaseId
-from detector.service.review.filters import VIEWS, Filters, Order, View
-from detector.service.review.inbox import NEVER, OUTCOMES, STATUSES, CaseState, CaseTable, Status, microseconds
+from detector.service.review.filters import VIEWS, Filters, View
+from detector.service.review.inbox import NEVER, STATUSES, CaseState, CaseTable, Status, microseconds
+from detector.service.review.matches import Matches, in_view
 from detector.service.workspace import Workspace
 
 #: Most rows of a page.
 PAGE_ROWS = 200
 #: Patterns listed.
 GROUPS_SHOWN = 200
-#: Severity now, from which an unreviewed case is critical.
-CRITICAL = 99.0
-
-
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -89,18 +81,19 @@ def queue_page(ws: Workspace, filters: Filters, *, actor: str, offset: int = 0, 
     if offset < 0 or not 1 <= limit <= PAGE_ROWS:
         raise InputError(f"A page holds 1 to {PAGE_ROWS} cases and begins at case 0 or later.")
     now = datetime.now(UTC)
-    found = _Matches(ws, filters, actor, now)
+    found = Matches(ws.inbox.tables(), filters, actor, now)
     held = locking.held_by_others(ws, actor)
     lines = tuple(_lines(found.best(offset, limit), held, now))
     if filters.order == "priority" and found.learned:
-        lines = tuple(found.moved(lines, offset))
+        moved = found.moved((line.severity for line in lines), offset)
+        lines = tuple(replace(line, moved=places) for line, places in zip(lines, moved, strict=True))
     return QueuePage(lines, found.total, found.amount)
 
 
 @needs("read")
 def matching(ws: Workspace, filters: Filters, *, actor: str, limit: int) -> tuple[CaseId, ...]:
     """Return the first ``limit`` cases that match, in the order asked for."""
-    found = _Matches(ws, filters, actor, datetime.now(UTC))
+    found = Matches(ws.inbox.tables(), filters, actor, datetime.now(UTC))
     return tuple(CaseId(table.queue.run, int(table.rows[at])) for table, at in found.best(0, limit))
 
 
@@ -119,7 +112,7 @@ def amount_of(ws: Workspace, cases: Sequence[CaseId]) -> float | None:
 def patterns(ws: Workspace, filters: Filters, *, actor: str) -> tuple[Pattern, ...]:
     """Return the patterns among the cases that match, the largest first, at most 200."""
     counts: dict[str, Pattern] = {}
-    for table, positions in _Matches(ws, filters, actor, datetime.now(UTC)).parts:
+    for table, positions in Matches(ws.inbox.tables(), filters, actor, datetime.now(UTC)).parts:
         codes = table.groups[positions]
         number = np.bincount(codes, minlength=len(table.group_names))
         amounts = np.nan_to_num(table.amounts[positions])
@@ -145,7 +138,7 @@ def view_counts(ws: Workspace, *, actor: str, run: int | None = None) -> dict[Vi
     """Return how many cases each view holds."""
     now = datetime.now(UTC)
     found = [table for table in ws.inbox.tables() if run in (None, table.queue.run)]
-    return {view: sum(int(np.count_nonzero(_in_view(table, view, actor, now))) for table in found) for view in VIEWS}
+    return {view: sum(int(np.count_nonzero(in_view(table, view, actor, now))) for table in found) for view in VIEWS}
 
 
 def open_cases(ws: Workspace) -> int | None:
@@ -167,7 +160,7 @@ def next_case(
 
     Passed over are ``but`` and what others are looking at. ``None`` when nothing is left.
     """
-    found = _Matches(ws, filters, actor, datetime.now(UTC))
+    found = Matches(ws.inbox.tables(), filters, actor, datetime.now(UTC))
     passed = {*locking.held_by_others(ws, actor), but}
     # One place more than there are cases to pass over is enough to find one that is not.
     for first in (min(rank, found.total), 0):
@@ -190,7 +183,7 @@ class Place:
 @needs("read")
 def place_of(ws: Workspace, filters: Filters, case: CaseId, *, actor: str) -> Place:
     """Return where a case stands in the queue, and which one comes before it."""
-    found = _Matches(ws, filters, actor, datetime.now(UTC))
+    found = Matches(ws.inbox.tables(), filters, actor, datetime.now(UTC))
     rank = found.rank(case)
     before = found.best(rank - 1, 1) if rank else []
     previous = [CaseId(table.queue.run, int(table.rows[at])) for table, at in before]
@@ -204,152 +197,6 @@ def badges_in(ws: Workspace, *, run: int | None = None, most: int = 100) -> tupl
         if run in (None, table.queue.run):
             counts.update(table.badge_counts)
     return tuple(sorted(counts, key=lambda badge: (-counts[badge], badge))[:most])
-
-
-class _Matches:
-    """The cases that match, as positions in each table."""
-
-    def __init__(self, ws: Workspace, filters: Filters, actor: str, now: datetime) -> None:
-        self.filters = filters
-        self.parts: list[tuple[CaseTable, NDArray[np.intp]]] = []
-        for table in ws.inbox.tables():
-            if filters.run in (None, table.queue.run):
-                self.parts.append((table, np.flatnonzero(_mask(table, filters, actor, now))))
-
-    @property
-    def total(self) -> int:
-        return sum(len(positions) for _, positions in self.parts)
-
-    @property
-    def amount(self) -> float | None:
-        sums = [np.nansum(table.amounts[positions]) for table, positions in self.parts if table.queue.amount]
-        return float(sum(sums)) if sums else None
-
-    @property
-    def learned(self) -> bool:
-        """Whether any case stands elsewhere than its severity alone would put it."""
-        return any(table.priorities is not table.severities for table, _ in self.parts)
-
-    def moved(self, lines: Sequence[CaseLine], offset: int) -> Iterator[CaseLine]:
-        """Yield the lines of a page that begins at ``offset`` with how many places each has moved."""
-        # A table's cases stand most severe first, so that nothing need be sorted.
-        falling = [-table.severities[positions] for table, positions in self.parts]
-        for place, line in enumerate(lines, offset):
-            # Cases of the same severity stood in no order: only what leaves their places has moved.
-            first, behind = (
-                sum(int(np.searchsorted(some, -line.severity, side)) for some in falling) for side in ("left", "right")
-            )
-            last = behind - 1
-            yield replace(line, moved=min(max(place, first), last) - place)
-
-    def rank(self, case: CaseId) -> int | None:
-        """Return how many of the cases come before this one, ``None`` when it is not among them."""
-        before, own = 0, None
-        keys = [_key(table, self.filters.order)[positions] for table, positions in self.parts]
-        for part, (table, positions) in enumerate(self.parts):
-            position = table.position(case.row) if table.queue.run == case.run else None
-            at = int(np.searchsorted(positions, position)) if position is not None else len(positions)
-            if at < len(positions) and positions[at] == position:
-                own = part, at
-        if own is None:
-            return None
-        part, at = own
-        key = keys[part][at]
-        for i, some in enumerate(keys):
-            ties = some[:at] if i == part else some if i < part else some[:0]
-            before += int(np.count_nonzero(some < key) + np.count_nonzero(ties == key))
-        return before
-
-    def best(self, offset: int, limit: int) -> list[tuple[CaseTable, int]]:
-        """Return the table and the position of the cases from ``offset`` on, in the order asked for."""
-        if not self.total:
-            return []
-        keys = np.concatenate([_key(table, self.filters.order)[positions] for table, positions in self.parts])
-        which = np.repeat(np.arange(len(self.parts)), [len(positions) for _, positions in self.parts])
-        where = np.concatenate([positions for _, positions in self.parts])
-        stop = min(offset + limit, len(keys))
-        if stop <= offset:
-            return []
-        if stop < len(keys) // 2:
-            # Only what is shown, and what ties with it, has to be put in order.
-            least = np.partition(keys, stop - 1)[stop - 1]
-            among = np.flatnonzero(keys <= least)
-            order = among[np.argsort(keys[among], kind="stable")]
-        else:
-            order = np.argsort(keys, kind="stable")
-        chosen = order[offset:stop]
-        return [
-            (self.parts[part][0], at) for part, at in zip(which[chosen].tolist(), where[chosen].tolist(), strict=True)
-        ]
-
-
-def _key(table: CaseTable, order: Order) -> Floats:
-    """Return what sorts the cases of a table: least first."""
-    keys: Floats
-    if order == "severity":
-        return -table.severities
-    if order == "amount":
-        return -np.nan_to_num(table.amounts, nan=-np.inf)
-    if order in ("newest", "oldest"):
-        times = table.times.astype(np.float64)
-        keys = np.where(table.times == NEVER, np.inf, -times if order == "newest" else times)
-        return keys
-    # Severities of the most severe are often equal; their places are not.
-    keys = table.places * 1e-9 - table.priorities
-    return keys
-
-
-def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask:
-    mask = _in_view(table, filters.view, actor, now)
-    if filters.search:
-        mask &= _found(table, filters.search)
-    if filters.pattern:
-        wanted = [code for code, name in enumerate(table.group_names) if name == filters.pattern]
-        mask &= np.isin(table.groups, wanted)
-    if filters.badge:
-        lengths = table.badges.value_lengths().to_numpy(zero_copy_only=False)
-        hits = pc.equal(table.badges.flatten(), filters.badge).to_numpy(zero_copy_only=False)
-        mask &= np.bincount(np.repeat(np.arange(len(table)), lengths), weights=hits, minlength=len(table)) > 0
-    if filters.least_severity is not None:
-        mask &= table.severities >= filters.least_severity
-    if filters.least_amount is not None:
-        mask &= np.nan_to_num(table.amounts, nan=-np.inf) >= filters.least_amount
-    if filters.outcome is not None:
-        mask &= table.outcomes == OUTCOMES.index(filters.outcome)
-    return mask
-
-
-def _in_view(table: CaseTable, view: View, actor: str, now: datetime) -> Mask:
-    is_open, escalated, snoozed, decided = _by_status(table)
-    asleep: Mask = snoozed & (table.snoozed > microseconds(now))
-    if view == "all":
-        return np.ones(len(table), bool)
-    if view in ("escalated", "snoozed", "decided"):
-        return {"escalated": escalated, "snoozed": asleep, "decided": decided}[view]
-    mine, others = np.zeros(len(table), bool), np.zeros(len(table), bool)
-    for position, assignee in table.assignees.items():
-        (mine if assignee == actor else others)[position] = True
-    if view == "mine":
-        return mine & ~decided & ~asleep
-    awake: Mask = (is_open | (snoozed & ~asleep)) & ~others
-    if view == "critical":
-        awake &= table.priorities >= CRITICAL
-    return awake
-
-
-def _by_status(table: CaseTable) -> list[Mask]:
-    return [table.statuses == STATUSES.index(status) for status in STATUSES]
-
-
-def _found(table: CaseTable, search: str) -> Mask:
-    text = search.strip().casefold()
-    wanted = [code for code, name in enumerate(table.entity_names) if text in name.casefold()]
-    mask: Mask = np.isin(table.entities, wanted)
-    with suppress(InputError):
-        case = CaseId.parse(text)
-        if case.run == table.queue.run:
-            mask |= table.rows == case.row
-    return mask
 
 
 def _lines(

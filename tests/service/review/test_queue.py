@@ -11,6 +11,7 @@ from detector.errors import InputError
 from detector.service.review import deciding, locking, queue
 from detector.service.review.case_ids import CaseId
 from detector.service.review.filters import ORDERS, VIEWS, Filters, View
+from detector.service.review.matches import CRITICAL
 from detector.service.review.queue import CaseLine
 from detector.service.workspace import Workspace
 
@@ -95,7 +96,7 @@ def test_every_case_is_in_the_views_that_its_state_says(queued: Workspace) -> No
     assert where["escalated"] == {escalated}
     assert where["mine"] == {mine}
     assert where["unreviewed"] == set(ids(queued)) - {fraud, snoozed, escalated, theirs}
-    assert where["critical"] == {line.id for line in lines(queued, Filters()) if line.priority >= queue.CRITICAL}
+    assert where["critical"] == {line.id for line in lines(queued, Filters()) if line.priority >= CRITICAL}
     assert queue.view_counts(queued, actor="ada") == {view: len(found) for view, found in where.items()}
     assert queue.open_cases(queued) == 58
     assert ids(queued, Filters(view="mine"), actor="bob") == [theirs]
