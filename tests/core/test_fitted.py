@@ -16,8 +16,6 @@ from detector.core.scoring import score_frame
 from detector.errors import InputError
 from tests import tables
 
-SETTINGS = tables.settings()
-
 
 def update(known: Fitted, frame: pd.DataFrame, roles: dict[str, str] | None = None, **changed: float) -> Fitted:
     return fitted.update(known, frame, tables.settings(**changed), roles or {})
