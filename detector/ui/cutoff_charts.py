@@ -93,13 +93,15 @@ def caught_curves(points: Sequence[CurvePoint], *, now: float, then: float) -> g
         )
     # A few rows decided far below would push all else to the right edge.
     lowest = min(now, then, cutoffs[len(cutoffs) // 10] if cutoffs else now)
-    return calm_layout(
+    calm_layout(
         figure,
-        height=HEIGHT + 40,
+        height=HEIGHT + 60,
         legend=True,
         xaxis={"title": "Cutoff", "range": [max(0.0, lowest - 0.15 * (100 - lowest)), 100.3], "nticks": 6},
         yaxis={"title": "Of decided rows", "tickformat": ".0%", "range": [0, 1.08], "nticks": 6},
     )
+    # The legend begins where a low cutoff has its name, so it stands above all names.
+    return figure.update_layout(margin_t=56, legend_y=1.14)
 
 
 def _annotation(figure: go.Figure) -> dict[str, object]:
