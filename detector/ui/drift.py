@@ -133,7 +133,7 @@ def columns_panel(drift: RunDrift) -> None:
             "Unknown": st.column_config.TextColumn(
                 width=85, alignment="right", help="Share of the values that are categories not known before."
             ),
-            "What has changed": st.column_config.TextColumn(width=460),
+            "What has changed": st.column_config.TextColumn(width=380),
         },
     )
     names = [column.name for column in drift.columns]
@@ -158,11 +158,11 @@ def _lines(columns: Sequence[ColumnDrift]) -> dict[str, list[Any]]:
             "State": f"{mark} {word}",
             "Column": drift.name,
             "Weight": _weight(column),
+            "What has changed": _without_name(drift.sentence, drift.name),
             "Importance": percent(column.importance),
             "PSI": f"{drift.psi:.2f}" if drift.test else NONE,
             "No value": f"{percent(drift.absent_before)} → {percent(drift.absent_now)}",
             "Unknown": percent(drift.unseen_share) if drift.kind == "categorical" else NONE,
-            "What has changed": _without_name(drift.sentence, drift.name),
         }
         for name, value in line.items():
             lines.setdefault(name, []).append(value)
@@ -171,7 +171,7 @@ def _lines(columns: Sequence[ColumnDrift]) -> dict[str, list[Any]]:
 
 def _name_width(columns: Sequence[ColumnDrift]) -> int:
     """Return the pixels that the longest name takes; names of habits begin alike and differ in their last word."""
-    return min(max(150, 8 * max(len(column.name) for column in columns)), 320)
+    return min(max(150, 7 * max(len(column.name) for column in columns)), 320)
 
 
 def _without_name(sentence: str, name: str) -> str:
