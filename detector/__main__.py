@@ -112,6 +112,9 @@ def _add_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoding", help="such as cp1252 or latin-1; found out when not given")
     parser.add_argument("--delimiter", help="what stands between columns; found out when not given")
     parser.add_argument("--decimal", choices=(".", ","), help="the decimal mark of the numbers in a text file")
+    parser.add_argument(
+        "--header", action=argparse.BooleanOptionalAction, help="whether the first line names the columns"
+    )
     parser.add_argument("--set-aside", type=Path, metavar="FILE",
                         help="go on without rows that cannot be read, and write them to this .csv file")  # fmt: skip
 
@@ -130,7 +133,7 @@ def _require_own_file(options: argparse.Namespace) -> None:
 def _reading(options: argparse.Namespace) -> ReadOptions:
     from detector.files import ReadOptions
 
-    return ReadOptions(encoding=options.encoding, delimiter=options.delimiter, decimal=options.decimal)
+    return ReadOptions(options.encoding, options.delimiter, options.header, decimal=options.decimal)
 
 
 def _print_set_aside(options: argparse.Namespace, rows: int) -> None:

@@ -292,3 +292,13 @@ def test_the_package_runs_as_a_program(monkeypatch: pytest.MonkeyPatch, capsys: 
         runpy.run_module("detector", run_name="__main__", alter_sys=True)
     assert ended.value.code == 0
     assert "No model yet" in capsys.readouterr().out
+
+
+def test_a_file_without_a_line_of_names_is_read_when_that_is_said(
+    tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "bare.csv"
+    file.write_text("".join(f"{row * 7 % 31}.5,{row * 5 % 17}.25\n" for row in range(150)))
+    assert main(["train", str(file)]) == 2
+    assert main(["train", str(file), "--no-header"]) == 0
+    assert "Learned 2 columns: column_1, column_2." in capsys.readouterr().out

@@ -12,7 +12,7 @@ p-values are adjusted for the number of features compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -150,14 +150,21 @@ def compare(before: FeatureStatistics, now: FeatureStatistics, *, name: str) -> 
 
 
 def drift_report(
-    before: Mapping[str, FeatureStatistics], now: Mapping[str, FeatureStatistics], importance: Mapping[str, float]
+    before: Mapping[str, FeatureStatistics],
+    now: Mapping[str, FeatureStatistics],
+    importance: Mapping[str, float],
+    *,
+    filling: Collection[str] = (),
 ) -> DriftReport:
     """Return how all features of ``before`` have changed.
 
     A feature that is gone, or has become one of another kind, has drifted: all its values are absent. Importance
-    is any figure >= 0; without one above 0 all features count alike.
+    is any figure >= 0; without one above 0 all features count alike. Features that are ``filling`` rest on earlier
+    rows, of which training had none at its beginning: that fewer rows lack a value than then is to be expected.
     """
-    drifts = _judged([_evidence(name, statistics, now.get(name)) for name, statistics in before.items()])
+    drifts = _judged(
+        [_evidence(name, statistics, now.get(name), name in filling) for name, statistics in before.items()]
+    )
     weights = {name: max(float(importance.get(name, 0.0)), 0.0) for name in before}
     total = sum(weights.values())
     shares = {name: weight / total if total > 0.0 else 1.0 / len(weights) for name, weight in weights.items()}
@@ -173,7 +180,7 @@ def drift_report(
     return DriftReport(state, tuple(drifts), shares, new, sentence)
 
 
-def _evidence(name: str, before: FeatureStatistics, now: FeatureStatistics | None) -> _Evidence:
+def _evidence(name: str, before: FeatureStatistics, now: FeatureStatistics | None, filling: bool = False) -> _Evidence:
     drift = FeatureDrift(name, before.kind, absent_before=before.share_absent)
     if now is None or now.kind != before.kind:
         # However few rows there are now, that the values are gone is certain.
@@ -182,7 +189,9 @@ def _evidence(name: str, before: FeatureStatistics, now: FeatureStatistics | Non
     drift = replace(drift, absent_now=now.share_absent)
     if before.count <= 0.0 or now.count <= 0.0:
         return _Evidence(drift, before, now)
-    p_values = {"absence": shares_p(before.share_absent, before.count, now.share_absent, now.count)}
+    p_values = {}
+    if not (filling and now.share_absent < before.share_absent):
+        p_values["absence"] = shares_p(before.share_absent, before.count, now.share_absent, now.count)
     if before.present <= 0.0 or now.present <= 0.0 or before.kind == "datetime":
         return _Evidence(drift, before, now, p_values)
     was, found = shares_by_bin(before, now)

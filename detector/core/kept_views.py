@@ -13,8 +13,8 @@ from detector.core.sample import Sample
 from detector.core.schema import Layout
 from detector.core.views import Signature, View, build_view, taken_by
 
-#: Bytes that the views of a model may take together, with those under its decisions. One of 100 trees of 256 rows over 14
-#: columns takes 0.8 MB, and 2.4 MB where decisions taught it.
+#: Bytes that the views of a model may take together, with those under its decisions. One of 100 trees of 256 rows and
+#: 14 columns takes 0.8 MB, and 2.4 MB where decisions taught it.
 VIEW_BYTES = 128 * 1024**2
 
 

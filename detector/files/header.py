@@ -9,6 +9,8 @@ from detector.errors import InputError, Problem, excerpt
 
 _ADVICE = "Give every column a name of its own; blanks around it, capitals and the form of accents make no difference."
 
+_TITLE_ADVICE = "Delete what stands above the line with the column names."
+
 
 def fold(name: str) -> str:
     """Return what two names must differ in: the name without blanks around it, capitals and Unicode forms."""
@@ -33,6 +35,11 @@ def check_names(names: list[str], file: str, line: int | None = None) -> None:
     InputError
         With one problem for each faulty column; the message names the positions, counted from 1.
     """
+    named = [name for name in names if name.strip()]
+    if len(named) == 1 < len(names) - 1:
+        message = f'Only one of its cells has text, as in a title above a table: "{excerpt(named[0])}".'
+        problem = Problem("empty_column_name", message, None, line)
+        raise InputError(f"{file} has a faulty header. {message} {_TITLE_ADVICE}", [problem], file=file)
     problems = [
         Problem("empty_column_name", f"Column {position} has no name.", None, line)
         for position, name in enumerate(names, 1)

@@ -12,7 +12,10 @@ BELIEVED = 3.0
 #: Seconds that the API has to answer; a page waits no longer for it.
 PATIENCE = 0.3
 
-ApiState = Literal["up", "down"]
+#: Seconds for which an API that has not answered yet may still be starting.
+STARTING = 60.0
+
+ApiState = Literal["up", "starting", "down"]
 
 
 class ApiProbe:
@@ -21,9 +24,10 @@ class ApiProbe:
     def __init__(self, url: str) -> None:
         self._url = urlsplit(url)
         self._seen: tuple[float, ApiState] = (float("-inf"), "down")
+        self._starting_until = monotonic() + STARTING
 
     def state(self) -> ApiState:
-        """Return whether the API answered, at most three seconds ago."""
+        """Return whether the API answered, at most three seconds ago; it counts as starting until it first does."""
         until, state = self._seen
         if monotonic() >= until:
             state = self._ask()
@@ -35,8 +39,10 @@ class ApiProbe:
         connection = kind(self._url.hostname or "127.0.0.1", self._url.port, timeout=PATIENCE)
         try:
             connection.request("GET", f"{self._url.path}/health")
-            return "up" if connection.getresponse().status == 200 else "down"
+            state: ApiState = "up" if connection.getresponse().status == 200 else "down"
         except (OSError, HTTPException):
-            return "down"
+            return "starting" if monotonic() < self._starting_until else "down"
         finally:
             connection.close()
+        self._starting_until = float("-inf")
+        return state

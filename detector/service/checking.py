@@ -78,13 +78,16 @@ def check(
     delimiter: str | None = None,
     decimal: Literal[".", ","] | None = None,
     day_first: bool | None = None,
+    header: bool | None = None,
     set_aside: bool | None = None,
+    afresh: bool = False,
     progress: Progress = no_progress,
 ) -> FileCheck:
     """Read the whole upload once and say what is in it.
 
-    The options are remembered with the upload: training, scoring and updating read it the same way. With ``set_aside``
-    faulty rows are set aside instead of refusing the file; :func:`~detector.service.rejected.rejected_rows` gives them.
+    The options are remembered with the upload: training, scoring and updating read it the same way. One that is
+    ``None`` stays as it was remembered, or, ``afresh``, is recognised from the content again. With ``set_aside`` faulty
+    rows are set aside instead of refusing the file; :func:`~detector.service.rejected.rejected_rows` gives them.
 
     Raises
     ------
@@ -94,7 +97,7 @@ def check(
         When the file cannot be read; names row and column.
     """
     source = upload_source(ws, upload_id)
-    known = source.options
+    known = ReadOptions(limits=source.options.limits) if afresh else source.options
     options = replace(
         known,
         sheet=sheet or known.sheet,
@@ -102,6 +105,7 @@ def check(
         delimiter=delimiter or known.delimiter,
         decimal=decimal or known.decimal,
         day_first=known.day_first if day_first is None else day_first,
+        header=known.header if header is None else header,
         on_error=known.on_error if set_aside is None else "quarantine" if set_aside else "refuse",
     )
     source = replace(source, options=options)
@@ -222,7 +226,9 @@ def _listed(names: list[str]) -> str:
 
 
 def _remember(ws: Workspace, upload_id: str, options: ReadOptions) -> None:
-    told = {name: getattr(options, name) for name in ("sheet", "encoding", "delimiter", "decimal", "day_first")}
+    told = {
+        name: getattr(options, name) for name in ("sheet", "encoding", "delimiter", "decimal", "day_first", "header")
+    }
     chosen: dict[str, object] = {name: value for name, value in told.items() if value is not None}
     if options.on_error == "quarantine":
         chosen["on_error"] = options.on_error

@@ -41,6 +41,8 @@ _OUTCOMES: dict[Outcome, str] = {"fraud": "F", "legitimate": "L", "unclear": "U"
 _HOLD_EVERY = 60.0
 #: Cases that "previous" goes back through.
 _TRAIL = 200
+#: Pixels for the longest name of a decision and its key.
+_DECISION_WIDTH = 125
 _OPENED, _HELD, _FAILED, _PATH, _HELP = "case_opened", "case_held", "case_failed", "case_trail", "case_help"
 
 
@@ -86,18 +88,19 @@ def decision_panel(ws: Workspace, case: Case, lock: Lock, filters: Filters) -> N
         )
         st.button("Take over", key="case_take_over", on_click=_take_over, args=(ws, case.id))
     for outcome, key in _OUTCOMES.items():
-        button, reason = st.columns([2, 3], gap="xsmall")
-        button.button(
+        # Where the window is narrow the reason moves below, so that no decision's name is cut.
+        both = st.container(horizontal=True, gap="xsmall")
+        both.button(
             outcome.capitalize(),
             key=f"case_{outcome}",
             shortcut=key,
-            width="stretch",
+            width=_DECISION_WIDTH,
             type="primary" if case.state.outcome == outcome else "secondary",
             disabled=theirs,
             on_click=_decide,
             args=(ws, case.id, case.state.revision, outcome),
         )
-        reason.selectbox(
+        both.selectbox(
             "Reason",
             list(REASONS[outcome]),
             format_func=REASONS[outcome].__getitem__,
@@ -108,8 +111,8 @@ def decision_panel(ws: Workspace, case: Case, lock: Lock, filters: Filters) -> N
     st.text_input(
         "Note", key="case_note", max_chars=2_000, placeholder="Note with the decision", label_visibility="collapsed"
     )
-    escalate, snooze = st.columns(2, gap="xsmall")
-    escalate.button(
+    both = st.container(horizontal=True, gap="xsmall")
+    both.button(
         "Escalate",
         key="case_escalate",
         shortcut="E",
@@ -118,7 +121,7 @@ def decision_panel(ws: Workspace, case: Case, lock: Lock, filters: Filters) -> N
         on_click=_escalate,
         args=(ws, case.id, case.state.revision),
     )
-    snooze.button(
+    both.button(
         "Snooze",
         key="case_snooze",
         shortcut="S",
@@ -174,8 +177,8 @@ def _status(case: Case) -> None:
 
 def _walking(ws: Workspace, case: Case, filters: Filters) -> None:
     place = queue.place_of(ws, filters, case.id, actor=actor())
-    (previous, following), (undo, keys) = st.columns(2, gap="xsmall"), st.columns(2, gap="xsmall")
-    previous.button(
+    places, others = st.container(horizontal=True, gap="xsmall"), st.container(horizontal=True, gap="xsmall")
+    places.button(
         "Previous",
         key="case_previous",
         shortcut="P",
@@ -184,7 +187,7 @@ def _walking(ws: Workspace, case: Case, filters: Filters) -> None:
         args=(place.previous,),
         disabled=place.previous is None and not st.session_state.get(_PATH),
     )
-    following.button(
+    places.button(
         "Next",
         key="case_next",
         shortcut="N",
@@ -192,8 +195,8 @@ def _walking(ws: Workspace, case: Case, filters: Filters) -> None:
         on_click=_next,
         args=(ws, case.id, 0 if place.rank is None else place.rank + 1),
     )
-    undo.button("Undo", key="case_undo", shortcut="Z", width="stretch", on_click=_undo, args=(ws, case.id))
-    keys.button("Keys", key="case_keys", shortcut="H", width="stretch", on_click=_toggle_help)
+    others.button("Undo", key="case_undo", shortcut="Z", width="stretch", on_click=_undo, args=(ws, case.id))
+    others.button("Keys", key="case_keys", shortcut="H", width="stretch", on_click=_toggle_help)
     if place.rank is None:
         st.caption(f"Not among the {count(place.total)} cases of the view {filters.view}")
     else:

@@ -20,7 +20,7 @@ from detector.service.workspace import Workspace
 from detector.ui.case_charts import Dot, history_chart, kind_of, linked_chart
 from detector.ui.explain_charts import signed_bars
 from detector.ui.frame import actor, may, told_in_words
-from detector.ui.learning_panel import kin_text
+from detector.ui.learning_panel import pulled_text
 from detector.ui.numbers import NONE, age, as_utc, count, exact, moment, money, number, plural, severity
 from detector.ui.queue_tables import STATUS_WORDS, open_case
 from detector.ui.states import error_panel, escaped
@@ -45,11 +45,7 @@ def why_it_ranks_here(ws: Workspace, case: Case) -> None:
     """Say what decisions did to this case, then which pull most, strongest first; nothing when none do."""
     found = movements.kin(ws, case.id)
     if found:
-        # The strongest single pulls may all point the other way: many weaker ones decide together.
-        before, now = severity(case.severity), severity(case.priority)
-        moved = "left its severity as it was" if before == now else f"moved its severity from {before} to {now}"
-        pulls = "; ".join(kin_text(kin) for kin in found)
-        st.markdown(f":material/hub: Decisions {moved}. The strongest single pulls: {pulls}.")
+        st.markdown(f":material/hub: {pulled_text(case.severity, case.priority, found)}")
 
 
 def details(case: Case) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from detector.ui.numbers import severity as severity_text
-from detector.ui.theme import CALM, CHANGED, FLAGGED, NEW, PEER, calm_layout
+from detector.ui.theme import CALM, CHANGED, FLAGGED, NEW, PEER, calm_layout, legend_above_names
 
 HEIGHT = 260
 #: From so many rows on, a histogram of so many bins is smooth enough to read.
@@ -87,13 +87,14 @@ def severity_histogram(edges: Sequence[float], counts: Sequence[int], *, cutoff:
             line={"color": PEER, "width": 1.5, "dash": "dash"},
             hoverinfo="skip",
         )
-    return calm_layout(
+    calm_layout(
         figure,
-        height=HEIGHT,
+        height=HEIGHT + 20,
         legend=True,
         xaxis={"title": "Severity", "tickvals": [0, 25, 50, 75, 100]},
         yaxis={"title": "Rows", "tickformat": ",d", "rangemode": "tozero", "nticks": 5},
     )
+    return legend_above_names(figure)
 
 
 def coarser(edges: Sequence[float], counts: Sequence[int], bins: int) -> tuple[Sequence[float], Sequence[int]]:
@@ -143,8 +144,13 @@ def flagged_per_period(periods: Sequence[str], rows: Sequence[int], flagged: Seq
     return calm_layout(
         figure,
         height=HEIGHT,
-        # Labels stand side by side, so the longer they are (a year in each), the fewer of them fit.
-        xaxis={"type": "category", "title": None, "nticks": 8 if _longest(periods) < 8 else 4, "tickangle": 0},
+        # Labels stand side by side, so the longer they are (a year in each), the fewer of them fit; else they slant.
+        xaxis={
+            "type": "category",
+            "title": None,
+            "nticks": 8 if _longest(periods) < 8 else 4,
+            "autotickangles": [0, 45],
+        },
         yaxis={"title": "Flagged rows", "tickformat": ",d", "rangemode": "tozero", "nticks": 5},
     )
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from detector.service.cutoff.cutoffs import CurvePoint
 from detector.ui.charts import HEIGHT, severity_histogram
 from detector.ui.numbers import percent, severity
-from detector.ui.theme import CALM, FLAGGED, NEW, PEER, calm_layout
+from detector.ui.theme import CALM, FLAGGED, NEW, PEER, calm_layout, legend_above_names
 
 
 def cutoff_histogram(
@@ -93,13 +93,14 @@ def caught_curves(points: Sequence[CurvePoint], *, now: float, then: float) -> g
         )
     # A few rows decided far below would push all else to the right edge.
     lowest = min(now, then, cutoffs[len(cutoffs) // 10] if cutoffs else now)
-    return calm_layout(
+    calm_layout(
         figure,
-        height=HEIGHT + 40,
+        height=HEIGHT + 60,
         legend=True,
         xaxis={"title": "Cutoff", "range": [max(0.0, lowest - 0.15 * (100 - lowest)), 100.3], "nticks": 6},
         yaxis={"title": "Of decided rows", "tickformat": ".0%", "range": [0, 1.08], "nticks": 6},
     )
+    return legend_above_names(figure)
 
 
 def _annotation(figure: go.Figure) -> dict[str, object]:

@@ -19,6 +19,8 @@ from detector.ui.states import error_panel
 from detector.ui.theme import CONFIG
 
 _FIELDS = ("cutoff_value", "cutoff_share", "cutoff_cases")
+#: From so many cases a day on, a part of one says nothing.
+_WHOLE_CASES = 100
 _CHOSEN, _SEEN, _FAILED = "cutoff_chosen", "cutoff_seen", "cutoff_failed"
 
 
@@ -58,7 +60,7 @@ def tied_fields(run: Run, spread: Spread, now: float) -> Plan:
             "Cases a day",
             min_value=0.0,
             step=1.0,
-            format="%.2f",
+            format="%.0f" if st.session_state["cutoff_cases"] >= _WHOLE_CASES else "%.2f",
             key="cutoff_cases",
             on_change=partial(_moved, spread, "cutoff_cases"),
             help=f"Flagged rows a day, on average over the {plural(spread.days, 'day')} of this file.",

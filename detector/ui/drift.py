@@ -118,7 +118,7 @@ def columns_panel(drift: RunDrift) -> None:
         selection_mode="single-row",
         column_config={
             "State": st.column_config.TextColumn(width=95, pinned=True),
-            "Column": st.column_config.TextColumn(width=150, pinned=True),
+            "Column": st.column_config.TextColumn(width=_name_width(drift.columns), pinned=True),
             "Weight": st.column_config.ProgressColumn(
                 width=100,
                 format=" ",
@@ -133,7 +133,7 @@ def columns_panel(drift: RunDrift) -> None:
             "Unknown": st.column_config.TextColumn(
                 width=85, alignment="right", help="Share of the values that are categories not known before."
             ),
-            "What has changed": st.column_config.TextColumn(width=460),
+            "What has changed": st.column_config.TextColumn(width=380),
         },
     )
     names = [column.name for column in drift.columns]
@@ -158,15 +158,25 @@ def _lines(columns: Sequence[ColumnDrift]) -> dict[str, list[Any]]:
             "State": f"{mark} {word}",
             "Column": drift.name,
             "Weight": _weight(column),
+            "What has changed": _without_name(drift.sentence, drift.name),
             "Importance": percent(column.importance),
             "PSI": f"{drift.psi:.2f}" if drift.test else NONE,
             "No value": f"{percent(drift.absent_before)} → {percent(drift.absent_now)}",
             "Unknown": percent(drift.unseen_share) if drift.kind == "categorical" else NONE,
-            "What has changed": drift.sentence,
         }
         for name, value in line.items():
             lines.setdefault(name, []).append(value)
     return lines
+
+
+def _name_width(columns: Sequence[ColumnDrift]) -> int:
+    """Return the pixels that the longest name takes; names of habits begin alike and differ in their last word."""
+    return min(max(150, 7 * max(len(column.name) for column in columns)), 320)
+
+
+def _without_name(sentence: str, name: str) -> str:
+    """Return what is said of a column for a line that begins with its name."""
+    return sentence.removeprefix(name).lstrip(": ")
 
 
 def _weight(column: ColumnDrift) -> float:

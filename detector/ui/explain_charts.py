@@ -7,6 +7,7 @@ contributions in log2 of the anomaly score, positive for more anomalous. ``other
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,8 @@ from detector.ui.theme import CALM, CHANGED, FLAGGED, PEER, calm_layout
 #: Bars of a row drawn at most; what is left is one bar more.
 MOST_BARS = 10
 _MORE, _LESS = "makes it more unusual", "makes it less unusual"
-_LONGEST = 30
+#: Characters in a line of a name beside a chart; two lines keep apart names that begin alike.
+_LINE = 28
 _AXIS = "more unusual →"
 #: The room for a number beside the bars, as a share of theirs.
 _ROOM = 0.25
@@ -59,6 +61,7 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
     if rest:
         shown.append((f"{len(rest)} other columns", "", sum(value for _, _, value in rest)))
     places = list(range(len(shown)))
+    names = [_name(name) for name, _, _ in shown]
     values = [value for _, _, value in shown]
     figure = go.Figure(
         go.Bar(
@@ -103,7 +106,7 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
     figure.add_vline(x=0, line={"color": PEER, "width": 1})
     return calm_layout(
         figure,
-        height=90 + 40 * max(len(places), 1),
+        height=90 + (54 if any("<br>" in name for name in names) else 40) * max(len(places), 1),
         legend=bool(marks),
         xaxis={
             "title": _AXIS,
@@ -111,7 +114,12 @@ def signed_bars(parts: Sequence[tuple[str, str, float]], *, others: Sequence[tup
             "nticks": 5,
             "zeroline": False,
         },
-        yaxis=_named([f"{_short(name)}<br><b>{_short(value)}</b>" if value else name for name, value, _ in shown]),
+        yaxis=_named(
+            [
+                f"{name}<br><b>{_short(value)}</b>" if value else name
+                for name, (_, value, _) in zip(names, shown, strict=True)
+            ]
+        ),
     )
 
 
@@ -128,9 +136,18 @@ def _named(names: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def _name(text: str) -> str:
+    """Return the name of a column in at most two lines."""
+    return "<br>".join(_plain(line) for line in textwrap.wrap(text, _LINE, max_lines=2, placeholder="…"))
+
+
 def _short(text: str) -> str:
-    """Return a text that leaves room for the chart beside it, and in which nothing is taken for a mark."""
-    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    """Return a value in one line that leaves room for the chart beside it."""
+    return _plain(text if len(text) <= _LINE else text[: _LINE - 1] + "…")
+
+
+def _plain(text: str) -> str:
+    """Return a text in which nothing is taken for a mark."""
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
@@ -165,7 +182,7 @@ def importance_bars(columns: Sequence[ColumnImportance], *, most: int = 15) -> g
         height=110 + 30 * max(len(places), 1),
         legend=True,
         xaxis={"title": "Share", "tickformat": ".0%", "rangemode": "tozero", "nticks": 4, "tickangle": 0},
-        yaxis=_named([_short(item.feature) for item in shown]),
+        yaxis=_named([_name(item.feature) for item in shown]),
     )
 
 
@@ -211,7 +228,7 @@ def beeswarm(swarms: Sequence[Swarm]) -> go.Figure:
         height=110 + 46 * max(len(swarms), 1),
         legend=True,
         xaxis={"title": _AXIS, "nticks": 5, "zeroline": False},
-        yaxis=_named([_short(swarm.feature) for swarm in swarms]),
+        yaxis=_named([_name(swarm.feature) for swarm in swarms]),
     )
 
 

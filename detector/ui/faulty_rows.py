@@ -17,9 +17,8 @@ from detector.ui.states import error_panel
 
 
 def unreadable_file(page: str, error: DetectorError) -> None:
-    """Say why the file of ``page`` cannot be read and, where only some of its rows are at fault, offer to go on."""
-    offer = partial(_offer, page) if error.details.get("can_set_aside") else None
-    error_panel("This file cannot be read", error, offer)
+    """Say why the file of ``page`` cannot be read, and what can be done: read it otherwise, or without faulty rows."""
+    error_panel("This file cannot be read", error, partial(_way_out, page, bool(error.details.get("can_set_aside"))))
 
 
 def set_aside_line(
@@ -63,7 +62,12 @@ def set_aside_line(
             )
 
 
-def _offer(page: str) -> None:
+def _way_out(page: str, can_set_aside: bool) -> None:
+    st.markdown(
+        "Encoding, delimiter, decimal mark, dates, first line and sheet are chosen under **Read it differently**."
+    )
+    if not can_set_aside:
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             "Set the faulty rows aside",

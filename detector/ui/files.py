@@ -18,6 +18,7 @@ from detector.ui.states import error_panel, escaped
 ENCODINGS = {"Recognise": None, "UTF-8": "utf-8", "UTF-16": "utf-16", "Windows-1252": "cp1252", "Latin-1": "latin-1"}
 DECIMALS = {"Recognise": None, "Point, as in 1,234.5": ".", "Comma, as in 1.234,5": ","}
 DAYS = {"Recognise": None, "Day first, 31/12/2026": True, "Month first, 12/31/2026": False}
+FIRST_LINE = {"Recognise": None, "Names the columns": True, "Is a transaction": False}
 #: What to do about rows that cannot be read.
 FAULTY_ROWS = {"Refuse the file": False, "Set them aside": True}
 DELIMITERS = {"Recognise": None, "Comma": ",", "Semicolon": ";", "Tab": "\t", "Bar": "|"}
@@ -66,7 +67,7 @@ def file_check(ws: Workspace, page: str, file: Upload) -> FileCheck:
         bar.progress(share, text=f"{message}: {count(done_rows)} rows")
 
     try:
-        found = uploads.check(ws, file.id, **options, progress=progress)
+        found = uploads.check(ws, file.id, **options, afresh=f"{page}_reading" in st.session_state, progress=progress)
     finally:
         bar.empty()
     st.session_state[f"{page}_check"] = (wanted, found)
@@ -103,6 +104,7 @@ def _file_line(page: str, file: Upload) -> None:
                 "delimiter": DELIMITERS[st.selectbox("Delimiter", list(DELIMITERS), key=f"{page}_delimiter")],
                 "decimal": DECIMALS[st.selectbox("Decimal mark", list(DECIMALS), key=f"{page}_decimal")],
                 "day_first": DAYS[st.selectbox("Dates", list(DAYS), key=f"{page}_dates")],
+                "header": FIRST_LINE[st.selectbox("First line", list(FIRST_LINE), key=f"{page}_first_line")],
                 "set_aside": FAULTY_ROWS[st.selectbox("Faulty rows", list(FAULTY_ROWS), key=f"{page}_faulty")],
                 "sheet": st.text_input("Excel sheet", placeholder="the first one", key=f"{page}_sheet") or None,
             }

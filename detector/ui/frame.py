@@ -32,6 +32,8 @@ _DRIFT = {
     "drifting": ("drifting", "warning", "red"),
     "unknown": ("not known yet", "help", "gray"),
 }
+#: The word and the colour for each state of the API.
+_API = {"up": ("live", "green"), "starting": ("starting", "gray"), "down": ("not answering", "red")}
 
 
 @st.cache_resource(show_spinner=False, max_entries=1, on_release=lambda ws: ws.close())
@@ -153,7 +155,8 @@ def status_strip() -> None:
         word, icon, colour = _DRIFT[now.drift]
         columns = f", {plural(now.drifted_columns, 'column')}" if now.drift in {"watch", "drifting"} else ""
         _line("Drift", word + columns, icon, colour)
-        _line("API", *(("live", "bolt", "green") if now.api == "up" else ("not answering", "bolt", "red")))
+        word, colour = _API[now.api]
+        _line("API", word, "bolt", colour)
         if now.open_cases is None:
             _line("Flagged", f"{count(now.open_flagged)} rows", "flag")
         else:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from detector.service.review import movements, reranking
 from detector.service.review.reranking import Kin, Moved
 from detector.service.workspace import Workspace
 from detector.ui.frame import actor, may
-from detector.ui.numbers import count, milliseconds, plural
+from detector.ui.numbers import count, milliseconds, plural, severity
 
 _KEY = "queue_learning"
 
@@ -61,6 +63,19 @@ def moved_text(moved: Moved) -> str:
     return (
         f"**{moved.case}** from place {count(moved.before)} to {count(moved.after)}{f', {because}' if because else ''}"
     )
+
+
+def pulled_text(before: float, now: float, found: Sequence[Kin]) -> str:
+    """Return in words what decisions did to a case's severity, and which of them pull most, strongest first.
+
+    The strongest may all point the other way, where many weaker ones decide together; then that is said.
+    """
+    was, is_now = severity(before), severity(now)
+    moved = "left its severity as it was" if was == is_now else f"moved its severity from {was} to {is_now}"
+    pulls = "; ".join(kin_text(kin) for kin in found)
+    against = was != is_now and all((kin.pull > 0) != (now > before) for kin in found)
+    weaker = " Many weaker ones together weigh more." if against else ""
+    return f"Decisions {moved}. The strongest single pulls: {pulls}.{weaker}"
 
 
 def kin_text(kin: Kin) -> str:

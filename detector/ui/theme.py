@@ -25,6 +25,11 @@ CHANGED = "#A779C9"
 CONFIG: dict[str, Any] = {"displayModeBar": False, "scrollZoom": False}
 
 
+def legend_above_names(figure: go.Figure) -> go.Figure:
+    """Lift the legend above names that stand at the upper edge of the plot, wherever along it they stand."""
+    return figure.update_layout(margin_t=56, legend_y=1.14)
+
+
 def calm_layout(figure: go.Figure, *, height: int, legend: bool = False, **axes: Any) -> go.Figure:
     """Give ``figure`` the house layout: no title, tight margins, unified tooltips, a legend above when wanted."""
     figure.update_layout(

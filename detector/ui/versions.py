@@ -23,14 +23,14 @@ def versions_list(ws: Workspace) -> None:
     failed = st.session_state.pop("update_roll_back_failed", None)
     if failed:
         st.error(failed, icon=":material/error:")
-    widths = [1.3, 2.2, 1.2, 1.2, 1.2, 1.4, 1.8]
-    header = st.columns(widths)
+    widths = [1.0, 1.8, 1.2, 1.1, 1.0, 1.3, 2.6]
+    header = st.columns(widths, gap="xsmall")
     for place, name in zip(
         header, ("Version", "How it came", "Rows seen", "Columns", "Cutoff", "Made", ""), strict=True
     ):
         place.caption(name)
     for version in versions:
-        cells = st.columns(widths, vertical_alignment="center")
+        cells = st.columns(widths, gap="xsmall", vertical_alignment="center")
         parent = f" from {version.parent}" if version.parent else ""
         cells[0].markdown(f"**{version.number}**")
         cells[1].markdown(f"{version.origin}{parent}")

@@ -52,7 +52,7 @@ with st.container(horizontal=True, vertical_alignment="center", horizontal_align
         open_queue(filters)
 summary(ws, case)
 keep_holding(ws, case.id)
-left, right = st.columns([2.1, 1], gap="medium")
+left, right = st.columns([1.7, 1], gap="medium")
 with right:
     decision_panel(ws, case, lock, filters)
 # What is known scrolls by itself, so that the decision stays in view.

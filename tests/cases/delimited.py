@@ -125,6 +125,12 @@ DELIMITED: tuple[Case, ...] = (
     ),
     Case(
         13,
+        "a title above the table",
+        b"Report,,,\na,b,c,d\n1,2,3,4\n",
+        Refused(("Report", "above the line with the column names"), "empty_column_name", ((None, 1, None),), 1),
+    ),
+    Case(
+        13,
         "a column without name",
         b"a, ,b\n1,2,3\n",
         Refused(("Column 2 has no name",), "empty_column_name", ((None, 1, None),), 1),

@@ -109,6 +109,14 @@ def test_values_that_come_back_are_told_as_well() -> None:
     assert drift.sentence == "device lacks a value in 0.0% of the rows, before in 50.0%."
 
 
+def test_histories_that_fill_are_no_drift_but_ones_that_are_lost_are() -> None:
+    half = numeric(np.where(np.arange(4_000) < 2_000, math.nan, normal(4_000, 1)))
+    full = numeric(normal(4_000, 2))
+    assert drift_report({"pace": half}, {"pace": full}, {}).state == "drifting"
+    assert drift_report({"pace": half}, {"pace": full}, {}, filling={"pace"}).state == "calm"
+    assert drift_report({"pace": full}, {"pace": half}, {}, filling={"pace"}).state == "drifting"
+
+
 def test_two_changes_of_one_column_are_both_told() -> None:
     before = categorical(np.repeat(["web", "shop"], 1_000))
     now = categorical(np.repeat(["web", "shop", "app"], [300, 900, 100]), absent=400)

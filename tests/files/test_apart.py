@@ -18,6 +18,12 @@ from detector.files import Limits, ReadOptions, apart, open_table, packed, parsi
 from trust.parsers import WAYS, Reader
 
 
+@pytest.fixture(autouse=True)
+def forking(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork parsers, also where a command that reads alone was run in this process before."""
+    monkeypatch.setattr(apart._zygote, "is_wanted", True)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "sent.parquet"
@@ -42,7 +48,6 @@ def test_a_program_of_its_own_that_is_not_read_to_the_end_is_ended(path: Path, m
 
 
 def test_a_process_that_reads_alone_starts_each_parser_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart._zygote, "is_wanted", True)
     monkeypatch.setattr(apart._zygote, "fork", None)
     apart.read_alone()
     apart.warm_up()

@@ -13,7 +13,7 @@ def test_the_status_strip_says_that_nothing_is_known_yet(app):
     text = said(app.run())
     assert "Champion: none yet" in text
     assert "Drift: not known yet" in text
-    assert "API: not answering" in text
+    assert "API: starting" in text
 
 
 def test_one_click_on_the_sample_leads_to_flagged_transactions(app, finish):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,7 +26,7 @@ def test_a_new_workspace_has_an_empty_overview(ws: Workspace) -> None:
     assert (found.champion_version, found.runs, found.flagged_share, found.latest_run) == (None, 0, None, None)
     assert (found.flagged_per_period, found.reasons) == ((), ())
     assert (strip.champion_version, strip.cutoff, strip.drift, strip.open_flagged) == (None, None, "unknown", 0)
-    assert strip.api == "down"
+    assert strip.api == "starting"
 
 
 def test_the_overview_adds_up_the_runs(ws: Workspace, trained: TrainResult, give: Give) -> None:
@@ -142,6 +143,16 @@ def test_the_api_is_asked_once_for_several_pages(api: ThreadingHTTPServer) -> No
 def test_an_api_that_answers_with_an_error_is_down(api: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_Healthy, "status", 500)
     assert ApiProbe(f"http://127.0.0.1:{api.server_port}").state() == "down"
+
+
+def test_an_api_that_never_answered_counts_as_starting_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(api_probe, "monotonic", lambda: now[0])
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        nobody = ApiProbe(f"http://127.0.0.1:{held.getsockname()[1]}")
+    assert nobody.state() == "starting"
+    now[0] += api_probe.STARTING
+    assert nobody.state() == "down"
 
 
 def test_the_api_is_asked_again_after_a_while(api: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,3 +138,20 @@ def test_the_way_a_file_is_read_is_remembered_with_it(ws: Workspace) -> None:
     assert uploads.check(ws, upload.id, encoding="cp1252").encoding == "cp1252"
     assert uploads.check(ws, upload.id).encoding == "cp1252"
     assert training.train_file(ws, upload.id, PARAMETERS, actor="ada").rows == 60
+
+
+def test_a_way_of_reading_that_was_wrong_can_be_taken_back(ws: Workspace) -> None:
+    upload = uploads.receive(ws, "a.csv", csv(transactions(60)), actor="ada")
+    assert len(uploads.check(ws, upload.id, delimiter=";").columns) == 1
+    assert len(uploads.check(ws, upload.id, afresh=True).columns) > 1
+    assert len(uploads.check(ws, upload.id).columns) > 1
+
+
+def test_a_file_without_names_is_read_when_that_is_said_and_so_remembered(ws: Workspace) -> None:
+    content = "".join(f"{row},{row * 7 % 31}.5\n" for row in range(60))
+    upload = uploads.receive(ws, "a.csv", content.encode(), actor="ada")
+    with pytest.raises(InputError, match="looks like data"):
+        uploads.check(ws, upload.id)
+    for options in ({"header": False}, {}):
+        found = uploads.check(ws, upload.id, **options)
+        assert (found.rows, [column.name for column in found.columns]) == (60, ["column_1", "column_2"])

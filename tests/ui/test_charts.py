@@ -109,3 +109,10 @@ def test_fewer_labels_stand_under_the_bars_when_they_are_long() -> None:
     short = flagged_per_period(["4 Mar"] * 14, [10] * 14, [1] * 14)
     long = flagged_per_period(["4 Mar 2018"] * 14, [10] * 14, [1] * 14)
     assert long.layout.xaxis.nticks < short.layout.xaxis.nticks
+
+
+def test_the_name_of_a_cutoff_stands_below_the_legend_wherever_it_is():
+    figure = severity_histogram([0.0, 50.0, 100.0], [3, 1], cutoff=20.0)
+    (named,) = figure.layout.annotations
+    assert (named.y, named.yanchor, figure.layout.legend.yanchor) == (1, "bottom", "bottom")
+    assert figure.layout.legend.y > named.y + 0.1

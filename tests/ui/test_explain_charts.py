@@ -62,7 +62,17 @@ def test_names_are_no_marks_and_like_beginnings_stay_two_bars() -> None:
     long = "a very long name of a column that goes on"
     figure = signed_bars([(f"{long} 1", "<b>", 0.2), (f"{long} 2", "x", 0.1)])
     assert list(figure.data[0].y) == [0, 1]
-    assert figure.layout.yaxis.ticktext[0].endswith("…<br><b>&lt;b></b>")
+    assert figure.layout.yaxis.ticktext[0] == "a very long name of a column<br>that goes on 1<br><b>&lt;b></b>"
+    assert signed_bars([(long * 3, "x" * 40, 0.1)]).layout.yaxis.ticktext[0].count("…") == 2
+
+
+def test_habits_that_differ_in_their_last_words_have_names_apart() -> None:
+    habits = [
+        f"customer_id: {what} within {span}" for what in ("amount", "amount a row") for span in ("a day", "a week")
+    ]
+    figure = importance_bars([ColumnImportance(name, 0.1, 0.25, 0.25) for name in habits])
+    assert len(set(figure.layout.yaxis.ticktext)) == len(habits)
+    assert not any("…" in name for name in figure.layout.yaxis.ticktext)
 
 
 def test_importance_in_these_rows_and_in_training_differ_by_shape() -> None:

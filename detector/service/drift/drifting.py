@@ -7,7 +7,7 @@ be compared with it, and the comparison with the version that scored it. Runs wi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,9 @@ def _keep(
         against_run=None,
         against=f"version {run.version}",
         against_rows=detector.rows_seen,
-        **_compared(before, found, importance),
+        **_compared(
+            before, found, importance, filling={feature.name for feature in detector.schema_ if feature.derived}
+        ),
         schema=schema_changes(run.report, importance, carried),
         importance_carried=float(run.report.get("importance_carried", 1.0)),
         severity_shift=severity_shift(run.histogram) if run.rows else 0.0,
@@ -159,10 +161,14 @@ def _keep(
 
 
 def _compared(
-    before: Mapping[str, FeatureStatistics], now: Mapping[str, FeatureStatistics], importance: Mapping[str, float]
+    before: Mapping[str, FeatureStatistics],
+    now: Mapping[str, FeatureStatistics],
+    importance: Mapping[str, float],
+    *,
+    filling: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return what a :class:`RunDrift` says of the columns."""
-    report = drift_report(before, now, importance)
+    report = drift_report(before, now, importance, filling=filling)
     columns = tuple(
         ColumnDrift(
             drift=drift,
