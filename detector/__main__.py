@@ -28,8 +28,8 @@ ROLES = ("input", "amount", "id", "time", "entity", "label", "ignored")
 #: Unreadable values printed after a command.
 CELLS_SHOWN = 5
 FAILED, INTERRUPTED = 2, 130
-#: The number by which glibc's ``mallopt`` knows the bound on arenas.
-M_ARENA_MAX = -8
+#: The number by which glibc's ``mallopt`` knows the size from which memory is taken from the system by itself.
+M_MMAP_THRESHOLD = -3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,7 +225,7 @@ def _score(options: argparse.Namespace) -> None:
     _require_own_file(options)
     # Arrow's own pool keeps what was given back to it; in a file of millions of rows that adds up.
     pa.set_memory_pool(pa.system_memory_pool())
-    _share_arenas()
+    _give_back_blocks()
     read_alone()
     with open_workspace() as workspace, progress_line() as progress:
         result = score_path(workspace, options.file, options.out, progress=progress, set_aside=options.set_aside,
@@ -237,11 +237,11 @@ def _score(options: argparse.Namespace) -> None:
     _print_differences(result.report)
 
 
-def _share_arenas() -> None:
-    """Let all threads take memory from two arenas: what a thread gives back to one of its own is of use to it alone."""
-    # Other C libraries than glibc have no arenas to share, and no such function.
+def _give_back_blocks() -> None:
+    """Let memory of more than 4 MB go back to the system once it is let go of; glibc would come to keep such blocks."""
+    # Other C libraries have no such function.
     with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 4 << 20)
 
 
 def _update(options: argparse.Namespace) -> None:
