@@ -97,10 +97,11 @@ def _take(address: str, case: str) -> None:
         )
         page = chromium.new_page(viewport={"width": SIZE[0], "height": SIZE[1]}, color_scheme="light")
         for name, path in (
-            ("queue", "/queue"),
             ("case", f"/case?case={case}"),
             ("drift", "/schema_drift"),
             ("cutoff", "/cutoff"),
+            # Last, since the API has started by then.
+            ("queue", "/queue"),
         ):
             page.goto(address + path)
             expect(page.get_by_test_id("stMain").get_by_role("heading", level=1)).to_be_visible()
