@@ -25,10 +25,10 @@ Floats = NDArray[np.float64]
 class Matches:
     """The cases that match, as positions in each of the ``tables``."""
 
-    def __init__(self, tables: Iterable[CaseTable], filters: Filters, actor: str, now: datetime) -> None:
+    def __init__(self, tables: Iterable[CaseTable], filters: Filters, person: str, now: datetime) -> None:
         self.filters = filters
         self.parts: list[tuple[CaseTable, NDArray[np.intp]]] = [
-            (table, np.flatnonzero(_mask(table, filters, actor, now)))
+            (table, np.flatnonzero(_mask(table, filters, person, now)))
             for table in tables
             if filters.run in (None, table.queue.run)
         ]
@@ -118,8 +118,8 @@ def _key(table: CaseTable, order: Order) -> Floats:
     return keys
 
 
-def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask:
-    mask = in_view(table, filters.view, actor, now)
+def _mask(table: CaseTable, filters: Filters, person: str, now: datetime) -> Mask:
+    mask = in_view(table, filters.view, person, now)
     if filters.search:
         mask &= _found(table, filters.search)
     if filters.pattern:
@@ -138,7 +138,7 @@ def _mask(table: CaseTable, filters: Filters, actor: str, now: datetime) -> Mask
     return mask
 
 
-def in_view(table: CaseTable, view: View, actor: str, now: datetime) -> Mask:
+def in_view(table: CaseTable, view: View, person: str, now: datetime) -> Mask:
     """Return which of a table's cases a view holds."""
     is_open, escalated, snoozed, decided = _by_status(table)
     asleep: Mask = snoozed & (table.snoozed > microseconds(now))
@@ -148,7 +148,7 @@ def in_view(table: CaseTable, view: View, actor: str, now: datetime) -> Mask:
         return {"escalated": escalated, "snoozed": asleep, "decided": decided}[view]
     mine, others = np.zeros(len(table), bool), np.zeros(len(table), bool)
     for position, assignee in table.assignees.items():
-        (mine if assignee == actor else others)[position] = True
+        (mine if assignee == person else others)[position] = True
     if view == "mine":
         return mine & ~decided & ~asleep
     awake: Mask = (is_open | (snoozed & ~asleep)) & ~others
