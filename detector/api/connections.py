@@ -83,8 +83,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self.head_bytes = self.body_bytes = self.unsent = 0
         self.discarding: Discarding | None = None
 
-    # uvicorn's own narrows asyncio's parameter in the same way.
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own does
         """Take a connection, at the cost of an idle one when there are too many."""
         if len(self.connections) >= self.guard.settings.max_connections and not self._make_room():
             self.turned_away = True

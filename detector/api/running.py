@@ -92,9 +92,8 @@ class ApiServer(Server):
             own = socket.socket(fileno=os.dup(listener.fileno()))
             own.setblocking(False)
             self._listeners.append(own)
-            # uvloop takes one new connection each time that it comes round; with much to do, that is too seldom. What
-            # watches no sockets, as on Windows, takes them as fast as they come.
-            with suppress(NotImplementedError):
+            # uvloop takes one new connection each time that it comes round; with much to do, that is too seldom.
+            with suppress(NotImplementedError):  # what watches no sockets, as on Windows, takes all that come
                 loop.add_reader(own, self._take_connections, own)
 
     async def main_loop(self) -> None:

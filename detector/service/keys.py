@@ -170,5 +170,5 @@ def forget_own_keys(connection: Connection, now: datetime) -> None:
 
 
 def _info(row: RowMapping | dict[str, object]) -> KeyInfo:
-    # The columns have the names and the types of the fields, which the checker cannot see in a row.
-    return KeyInfo(**{name: row[name] for name in KeyInfo.__dataclass_fields__})  # type: ignore[arg-type]
+    fields = {name: row[name] for name in KeyInfo.__dataclass_fields__}
+    return KeyInfo(**fields)  # type: ignore[arg-type]  # columns have the types of the fields, which no row tells

@@ -48,7 +48,7 @@ def served(settings: Settings) -> Iterator[Served]:
         finally:
             begun.set()
 
-    running.startup = and_tell  # type: ignore[method-assign]
+    running.startup = and_tell  # type: ignore[method-assign]  # nothing else tells that it listens
     thread = threading.Thread(target=running.run)
     thread.start()
     try:
